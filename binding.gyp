@@ -1,0 +1,45 @@
+{
+  "target_defaults": {
+    "cflags_cc": ["-std=c++20", "-O3", "-Wall", "-Wextra", "-fno-strict-aliasing"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
+    "xcode_settings": {
+      "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+      "OTHER_CPLUSPLUSFLAGS": ["-O3", "-Wall", "-Wextra"]
+    }
+  },
+  "targets": [
+    {
+      "target_name": "engine",
+      "product_dir": "<(module_root_dir)/native/engine/build/Release",
+      "sources": ["native/engine/bindings.cc"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
+      "cflags_cc": ["-fexceptions"],
+      "cflags_cc!": ["-fno-exceptions"]
+    }
+  ],
+  "conditions": [
+    ["OS=='linux'", {
+      "targets": [
+        {
+          "target_name": "host",
+          "product_dir": "<(module_root_dir)/native/host/build/Release",
+          "sources": ["native/host/bindings.cc"],
+          "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+          "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
+          "cflags_cc": ["-fexceptions"],
+          "cflags_cc!": ["-fno-exceptions"]
+        },
+        {
+          "target_name": "xenferry-guest",
+          "type": "executable",
+          "product_dir": "<(module_root_dir)/native/guest/build/Release",
+          "sources": ["native/guest/main.cc"],
+          "cflags_cc": ["-fexceptions"],
+          "cflags_cc!": ["-fno-exceptions"],
+          "libraries": ["-lpthread"]
+        }
+      ]
+    }]
+  ]
+}

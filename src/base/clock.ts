@@ -1,0 +1,8 @@
+/** Monotonic time, passed as a parameter so that tests own it. */
+export interface Clock {
+  /** Milliseconds since an arbitrary point; never goes back; sub-microsecond fractions. */
+  nowMs(): number;
+}
+
+/** The machine's monotonic clock. */
+export const systemClock: Clock = { nowMs: () => performance.now() };

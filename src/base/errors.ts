@@ -1,0 +1,96 @@
+/** What a code means: who is at fault (`exit`), and the sentence a person reads. */
+interface CodeMeaning {
+  readonly exit: 1 | 2;
+  readonly sentence: string;
+}
+
+/**
+ * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
+ *
+ * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, ORDER_, GUEST_,
+ * TRANSPORT_, HANDSHAKE_, ENGINE_, USAGE_, MIGRATION_.
+ */
+const CODES = {
+  STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
+  STREAM_NOT_AN_IMAGE: stream("this is no saved domain: neither xl, libxl nor libxc headers"),
+  STREAM_BIG_ENDIAN: stream("the image is big-endian: it can be inspected but not restored here"),
+  STREAM_TRAILING_DATA: stream("bytes follow the end of the stream"),
+
+  GUEST_UNAVAILABLE: world("this kind of guest cannot run here"),
+  GUEST_NOT_FOUND: world("no guest has that name; 'xenferry list' shows those there are"),
+  GUEST_NAME_TAKEN: world("a guest of that name exists already; destroy it or choose another name"),
+  GUEST_CONFIG: usage("the guest's description is not valid"),
+  GUEST_LOST: world("the guest's process is gone"),
+  GUEST_HOST_CALL: world("a system call on the guest failed"),
+  GUEST_STATE: world("the guest refused its state records"),
+  GUEST_PFN_RANGE: stream("the stream names a page outside the guest's memory"),
+
+  TRANSPORT_ADDRESS: usage("the address is not understood"),
+  TRANSPORT_OPEN: world("the connection or file could not be opened"),
+  TRANSPORT_LOST: world("the connection or file failed while in use"),
+
+  HANDSHAKE_BANNER: world("the other end did not answer as a migration receiver"),
+  HANDSHAKE_SENTENCE: world("the other end said something else than the hand-shake expects"),
+  HANDSHAKE_REFUSED: world("the receiver could not take the guest; it goes on here"),
+  HANDSHAKE_UNDECIDED: world(
+    "permission to go was sent but no report came: the guest may run at the other end. It stays " +
+      "suspended here; check at both ends, then unpause or destroy this one",
+  ),
+
+  ENGINE_UNAVAILABLE: world("the named engine cannot be used here"),
+  ENGINE_UNKNOWN: usage("no engine has that name"),
+
+  MIGRATION_ABORTED: world("the migration was given up before the guest was suspended"),
+  MIGRATION_INTERRUPTED: world("interrupted; the guest runs on"),
+
+  USAGE_ARGUMENT: usage("an argument is not valid"),
+} as const satisfies Record<string, CodeMeaning>;
+
+function stream(sentence: string): CodeMeaning {
+  return { exit: 1, sentence };
+}
+
+function world(sentence: string): CodeMeaning {
+  return { exit: 1, sentence };
+}
+
+function usage(sentence: string): CodeMeaning {
+  return { exit: 2, sentence };
+}
+
+/** Every condition this project reports; one code means one condition. */
+export type ErrorCode = keyof typeof CODES;
+
+/** Facts about an error; a name carries its unit (`offset` is octets from the stream's start). */
+export type ErrorFacts = Readonly<
+  Record<string, string | number | bigint | boolean | undefined | readonly (string | number)[]>
+>;
+
+/** The stream, the peer, the guest, the machine or the command line is at fault. */
+export class MigrationError extends Error {
+  override readonly name = "MigrationError";
+  readonly code: ErrorCode;
+  readonly where: ErrorFacts;
+
+  constructor(code: ErrorCode, where: ErrorFacts = {}, cause?: unknown) {
+    super(describe(code, where), cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.where = where;
+  }
+
+  /** Exit status of a command that ends with this: 1 the world's fault, 2 ours or the caller's. */
+  get exitStatus(): 1 | 2 {
+    return CODES[this.code].exit;
+  }
+}
+
+/** All codes, for documents and tests. */
+export const ERROR_CODES = Object.keys(CODES) as readonly ErrorCode[];
+
+function describe(code: ErrorCode, where: ErrorFacts): string {
+  const facts = Object.entries(where)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(" ") : String(value)}`);
+  const tail = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
+  return `${CODES[code].sentence}${tail} [${code}]`;
+}

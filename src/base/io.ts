@@ -1,0 +1,44 @@
+/**
+ * The pipes that codecs and transports share.
+ *
+ * Both ends count octets, so that every error can say where it happened.
+ */
+
+/** A pull-driven stream of bytes. */
+export interface ByteSource {
+  /** Octets handed out so far: the offset of the next one. */
+  readonly offset: number;
+  /**
+   * Waits for exactly `byteCount` octets (0 is allowed).
+   *
+   * The view is valid until the next call. Memory grows with what has arrived, not with what
+   * was asked for.
+   *
+   * @throws MigrationError STREAM_TRUNCATED, TRANSPORT_*
+   */
+  exactly(byteCount: number): Promise<Uint8Array>;
+  /**
+   * Waits for at least one octet and at most `byteCountMax`; `undefined` at the end.
+   *
+   * The view is valid until the next call.
+   */
+  some(byteCountMax: number): Promise<Uint8Array | undefined>;
+  /** Releases the descriptor; called once, whatever happened. */
+  close(): Promise<void>;
+}
+
+/** A push-driven stream of bytes. */
+export interface ByteSink {
+  /** Octets accepted so far. */
+  readonly offset: number;
+  /**
+   * Accepts `chunks` in order and resolves when the caller may reuse their memory.
+   *
+   * @throws MigrationError TRANSPORT_*
+   */
+  write(...chunks: readonly Uint8Array[]): Promise<void>;
+  /** Ends the stream: what was written has left this process. Called at most once. */
+  end(): Promise<void>;
+  /** Gives up: releases the descriptor, keeps nothing half-written. Safe to call after `end`. */
+  abort(): Promise<void>;
+}

@@ -1,0 +1,52 @@
+import type { PageDataHeadCodec } from "../base/page-head.ts";
+
+/** The three implementations of {@link PageEngine}. */
+export type EngineName = "native" | "wasm" | "reference";
+
+/**
+ * Every page operation; three versions give the same bytes for the same input.
+ *
+ * Common to all: synchronous; writes only into caller-owned arrays; returns a count; allocates
+ * nothing per page. A *window* is a view of whole pages (4096 bytes each, any alignment, at most
+ * 4 GiB, which may be written by a running guest meanwhile); `pageIndexes` are page numbers
+ * within it, any order, repeats allowed. Sizes are checked before anything is written.
+ *
+ * @throws RangeError an index or a length outside its array; TypeError another kind of argument.
+ */
+export interface PageEngine extends PageDataHeadCodec {
+  readonly name: EngineName;
+  /** Which variant of each operation runs, for logs and results; for example "avx512". */
+  readonly variants: Readonly<Record<string, string>>;
+
+  /**
+   * Writes the numbers of set bits from bit `firstPfn` on, rising, until `outPfns` is full.
+   *
+   * @param bitmap bit n is bit n mod 8 of byte n / 8; length a multiple of 8.
+   * @returns how many were written; fewer than `outPfns.length` means the end was reached.
+   */
+  scanBitmap(bitmap: Uint8Array, firstPfn: number, outPfns: Uint32Array): number;
+  /** Counts set bits. */
+  countBitmap(bitmap: Uint8Array): number;
+  /** Sets in `into` every bit set in `from` (same length); returns the set bits of `into` now. */
+  orBitmap(into: Uint8Array, from: Uint8Array): number;
+
+  /** Sets `outIsZero[i]` to 1 where page `pageIndexes[i]` is all zero, else 0; returns the ones. */
+  findZeroPages(window: Uint8Array, pageIndexes: Uint32Array, outIsZero: Uint8Array): number;
+  /** Copies page `pageIndexes[i]` of `window` to page i of `outPages`; returns the pages copied. */
+  gatherPages(window: Uint8Array, pageIndexes: Uint32Array, outPages: Uint8Array): number;
+  /** Copies page i of `pages` to page `pageIndexes[i]` of `window`, in order of i; returns pages. */
+  scatterPages(pages: Uint8Array, pageIndexes: Uint32Array, window: Uint8Array): number;
+  /** Sets `outDiffers[i]` to 1 where that window page differs from page i of `pages`, else 0. */
+  comparePages(
+    window: Uint8Array,
+    pageIndexes: Uint32Array,
+    pages: Uint8Array,
+    outDiffers: Uint8Array,
+  ): number;
+  /**
+   * Writes CRC32C (Castagnoli: reflected 0x82f63b78, initial and final XOR all ones) of each page.
+   *
+   * @returns pages checksummed.
+   */
+  checksumPages(window: Uint8Array, pageIndexes: Uint32Array, outCrcs: Uint32Array): number;
+}
