@@ -34,7 +34,15 @@
           "target_name": "xenferry-guest",
           "type": "executable",
           "product_dir": "<(module_root_dir)/native/guest/build/Release",
-          "sources": ["native/guest/main.cc"],
+          "sources": [
+            "native/guest/arguments.cc",
+            "native/guest/machine.cc",
+            "native/guest/main.cc",
+            "native/guest/ram.cc",
+            "native/guest/server.cc",
+            "native/guest/vcpu.cc",
+            "native/guest/workload.cc"
+          ],
           "cflags_cc": ["-fexceptions"],
           "cflags_cc!": ["-fno-exceptions"],
           "libraries": ["-lpthread"]
