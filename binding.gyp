@@ -24,7 +24,12 @@
         {
           "target_name": "host",
           "product_dir": "<(module_root_dir)/native/host/build/Release",
-          "sources": ["native/host/bindings.cc"],
+          "sources": [
+            "native/host/bindings.cc",
+            "native/host/dirty.cc",
+            "native/host/failure.cc",
+            "native/host/memory.cc"
+          ],
           "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
           "cflags_cc": ["-fexceptions"],

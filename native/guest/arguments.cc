@@ -73,14 +73,13 @@ Arguments parse_arguments(int count, char** argument_values) {
           "fill", {{"zero", Fill::kZero}, {"random", Fill::kRandom}, {"text", Fill::kText}}),
   };
   arguments.socket_path = values.text("socket");
-  arguments.log_dirty = values.choice<LogDirtyChoice>(
-      "log-dirty", {{"auto", LogDirtyChoice::kAuto},
-                    {"userfaultfd-wp", LogDirtyChoice::kUserfaultfd},
-                    {"software", LogDirtyChoice::kSoftware}});
-  arguments.start_as =
-      values.choice<StartAs>("start-as", {{"running", StartAs::kRunning},
-                                          {"paused", StartAs::kPaused},
-                                          {"incoming", StartAs::kIncoming}});
+  arguments.log_dirty =
+      values.choice<LogDirtyChoice>("log-dirty", {{"auto", LogDirtyChoice::kAuto},
+                                                  {"userfaultfd-wp", LogDirtyChoice::kUserfaultfd},
+                                                  {"software", LogDirtyChoice::kSoftware}});
+  arguments.start_as = values.choice<StartAs>("start-as", {{"running", StartAs::kRunning},
+                                                           {"paused", StartAs::kPaused},
+                                                           {"incoming", StartAs::kIncoming}});
   check(arguments.workload);
   return arguments;
 }

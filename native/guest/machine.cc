@@ -19,8 +19,7 @@ struct PartialCheck {
 };
 
 // Splits extents so that `part_count` threads have about the same number of pages each.
-std::vector<std::vector<Extent>> split(const std::vector<Extent>& extents,
-                                       std::size_t part_count) {
+std::vector<std::vector<Extent>> split(const std::vector<Extent>& extents, std::size_t part_count) {
   std::size_t total = 0;
   for (const auto& [first, end] : extents) total += end - first;
   const std::size_t part_pages = total / part_count + 1;
@@ -153,8 +152,7 @@ CheckResult Machine::check() {
   for (const PartialCheck& partial : partials) {
     result.pages_bad += partial.pages_bad;
     versions += partial.versions;
-    result.bad_pfns.insert(result.bad_pfns.end(), partial.bad_pfns.begin(),
-                           partial.bad_pfns.end());
+    result.bad_pfns.insert(result.bad_pfns.end(), partial.bad_pfns.begin(), partial.bad_pfns.end());
   }
   std::sort(result.bad_pfns.begin(), result.bad_pfns.end());
   if (result.bad_pfns.size() > kBadPfnsMax) result.bad_pfns.resize(kBadPfnsMax);

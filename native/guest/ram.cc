@@ -27,8 +27,8 @@ host::UniqueFd make_memfd(const char* name, std::size_t size_bytes) {
 // An ordinary user may open a userfaultfd for faults from user mode; write-protection in the
 // asynchronous mode needs no more, since the kernel resolves the faults itself.
 host::UniqueFd open_userfaultfd() {
-  host::UniqueFd fd{static_cast<int>(
-      syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | uapi::kUffdUserModeOnly))};
+  host::UniqueFd fd{
+      static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | uapi::kUffdUserModeOnly))};
   if (fd.get() < 0) fail("userfaultfd");
   uffdio_api api{};
   api.api = UFFD_API;

@@ -37,9 +37,9 @@ constexpr std::uint64_t packed(const char (&text)[9]) {
 }
 
 constexpr std::array<std::uint64_t, 16> kText = {
-    packed("migrate "), packed("the page"), packed(" and the"), packed(" memory "),
-    packed("of guest"), packed(" running"), packed(" on host"), packed("s while "),
-    packed("iterate "), packed("dirty, a"), packed("nd then "), packed("suspend."),
+    packed("migrate "),  packed("the page"), packed(" and the"), packed(" memory "),
+    packed("of guest"),  packed(" running"), packed(" on host"), packed("s while "),
+    packed("iterate "),  packed("dirty, a"), packed("nd then "), packed("suspend."),
     packed("\nResume "), packed("nothing "), packed("was lost"), packed(" in time"),
 };
 

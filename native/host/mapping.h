@@ -43,8 +43,8 @@ class Mapping {
  private:
   Mapping(int fd, std::size_t offset_bytes, std::size_t size_bytes, int protection)
       : size_(size_bytes) {
-    void* at = mmap(nullptr, size_bytes, protection, MAP_SHARED, fd,
-                    static_cast<off_t>(offset_bytes));
+    void* at =
+        mmap(nullptr, size_bytes, protection, MAP_SHARED, fd, static_cast<off_t>(offset_bytes));
     if (at == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
     data_ = static_cast<std::byte*>(at);
   }

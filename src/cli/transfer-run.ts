@@ -1,7 +1,7 @@
 import { MigrationError } from "../base/errors.ts";
 import type { GuestSource } from "../guest/types.ts";
-import type { TransferOptions, TransferOutcome } from "../migration/transfer.ts";
 import type { ProgressListener } from "../migration/progress.ts";
+import type { TransferOptions, TransferOutcome } from "../migration/transfer.ts";
 import type { Downtime, IterationStatistics, Profile } from "../report/profile.ts";
 import type { Context } from "./context.ts";
 import { makeProfile, type ProfileFrame, writeProfile } from "./profile-file.ts";

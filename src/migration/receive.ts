@@ -3,7 +3,7 @@ import { MigrationError } from "../base/errors.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestConfig, GuestSink } from "../guest/types.ts";
 import type { Connection } from "../transport/connection.ts";
-import { targetHandshake, type TargetHandshake } from "./handshake.ts";
+import { type TargetHandshake, targetHandshake } from "./handshake.ts";
 import { restoreStream } from "./restore.ts";
 
 /** Added to the name of a guest that has not arrived yet. @source xl_migrate.c */
@@ -60,14 +60,19 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
     await handshake.awaitPermission();
     isPermitted = true;
     signal.removeEventListener("abort", giveUp);
-    await takeOver(restored.sink, handshake, { name: restored.config.name, startAs: options.startAs });
+    await takeOver(restored.sink, handshake, {
+      name: restored.config.name,
+      startAs: options.startAs,
+    });
     const { pages, bytes } = restored;
     return { name: restored.config.name, pages, bytes, totalMs: clock.nowMs() - startMs };
   } catch (error) {
     if (!isPermitted) {
       await sink?.destroy();
     }
-    throw signal.aborted && !isPermitted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+    throw signal.aborted && !isPermitted
+      ? new MigrationError("MIGRATION_INTERRUPTED", {}, error)
+      : error;
   } finally {
     signal.removeEventListener("abort", giveUp);
     await sink?.cleanup();

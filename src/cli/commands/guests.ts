@@ -36,9 +36,7 @@ export function registerGuestCommands({ program, run }: Registrar): void {
   program
     .command("check <name>")
     .description("have a guest prove that its memory is what it must be")
-    .action((name: string, _options, command) =>
-      run(command, (context) => check(context, name)),
-    );
+    .action((name: string, _options, command) => run(command, (context) => check(context, name)));
 
   function addNameCommand(
     verb: string,
@@ -99,7 +97,9 @@ async function create(
 }
 
 async function list(context: Context): Promise<number> {
-  const guests = await Promise.all((await listGuests(context.runDir)).map((entry) => describe(context, entry.config)));
+  const guests = await Promise.all(
+    (await listGuests(context.runDir)).map((entry) => describe(context, entry.config)),
+  );
   context.result(guests, () => renderTable(LIST_HEAD, guests.map(listRow)));
   return EXIT.SUCCESS;
 }

@@ -1,5 +1,5 @@
-import type { Command } from "commander";
 import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
 import { attachGuest } from "../../guest/open.ts";
 import { migrateGuest } from "../../migration/migrate.ts";
 import { renderProfile } from "../../report/render.ts";

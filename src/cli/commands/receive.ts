@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import type { GuestKind } from "../../guest/types.ts";
 import { openBackend } from "../../guest/open.ts";
+import type { GuestKind } from "../../guest/types.ts";
 import { receiveGuest } from "../../migration/receive.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { formatAddress, parseAddress } from "../../transport/address.ts";
@@ -24,13 +24,19 @@ export function registerReceive({ program, run }: Registrar): void {
   program
     .command("receive")
     .description("wait for a migrating guest and take it")
-    .option("--listen <address>", "tcp://HOST:PORT or unix:PATH (port 0: any free one)", LISTEN_DEFAULT)
+    .option(
+      "--listen <address>",
+      "tcp://HOST:PORT or unix:PATH (port 0: any free one)",
+      LISTEN_DEFAULT,
+    )
     .option("--stdio", "the wire is standard input and output")
     .option("--keep", "go on listening after a guest has arrived")
     .option("-p, --paused", "leave the guest paused")
     .addOption(
-      new Option("--kind <kind>", "kind of guest to receive into; that of the image unless given")
-        .choices(["process", "synthetic"]),
+      new Option(
+        "--kind <kind>",
+        "kind of guest to receive into; that of the image unless given",
+      ).choices(["process", "synthetic"]),
     )
     .action((options: ReceiveOptions, command: Command) =>
       run(command, (context) => receive(context, options)),

@@ -21,8 +21,10 @@ export function registerRestore({ program, run }: Registrar): void {
     .option("-p, --paused", "leave the guest paused")
     .option("--name <name>", "instead of the name in the image")
     .addOption(
-      new Option("--kind <kind>", "kind of guest to restore into; that of the image unless given")
-        .choices(["process", "synthetic"]),
+      new Option(
+        "--kind <kind>",
+        "kind of guest to restore into; that of the image unless given",
+      ).choices(["process", "synthetic"]),
     )
     .action((file: string, options: RestoreOptions, command: Command) =>
       run(command, (context) => restore(context, file, options)),
