@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink } from "../base/io.ts";
 import type { PageEngine } from "../engine/types.ts";
-import type { GuestSource } from "../guest/types.ts";
+import type { GuestSource, VcpuCounters } from "../guest/types.ts";
 import type { IterationStatistics } from "../report/profile.ts";
 import type { PrecopyPolicy } from "./policy.ts";
 import { MemoryTransfer } from "./precopy.ts";
@@ -35,6 +35,10 @@ export interface TransferOutcome {
   readonly harvestMs: number;
   readonly finalCopyMs: number;
   readonly stateMs: number;
+  /** Counters of the suspended guest. */
+  readonly vcpusAtStop: readonly VcpuCounters[];
+  /** Octets of the stream, headers included. */
+  readonly totalBytes: number;
   /** Lets the guest run on here, or stay paused if it was: for failures after the stream. */
   readonly takeBack: () => Promise<void>;
 }

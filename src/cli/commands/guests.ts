@@ -30,7 +30,7 @@ export function registerGuestCommands({ program, run }: Registrar): void {
     .command("list")
     .description("list the guests of this user")
     .action((_options, command) => run(command, list));
-  addNameCommand("pause", "stop a guest's vCPUs", (guest) => guest.suspend());
+  addNameCommand("pause", "stop a guest's vCPUs", (guest) => guest.pause());
   addNameCommand("unpause", "let a paused guest run on", (guest) => guest.resume());
   addNameCommand("destroy", "end a guest at once", (guest) => guest.destroy());
   program
