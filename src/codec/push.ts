@@ -1,5 +1,5 @@
+import { ByteQueue } from "../base/byte-queue.ts";
 import type { PageDataHeadCodec } from "../base/page-head.ts";
-import { ByteQueue } from "./byte-queue.ts";
 import type { StreamEvent } from "./events.ts";
 import type { Need, ReaderOptions, Steps } from "./steps.ts";
 import { readStream } from "./stream-reader.ts";
