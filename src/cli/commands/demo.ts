@@ -64,7 +64,7 @@ async function chooseGuest(context: Context, options: DemoOptions): Promise<Gues
   if (options.guest !== undefined) {
     return { ...parseGuestSpec(options.guest), name: GUEST_NAME };
   }
-  const availability = await openBackend("process", { runDir: context.runDir }).probe();
+  const availability = await (await openBackend("process", context)).probe();
   const spec = availability.available ? PROCESS_GUEST : SYNTHETIC_GUEST;
   const why = availability.available
     ? availability.detail
@@ -74,11 +74,10 @@ async function chooseGuest(context: Context, options: DemoOptions): Promise<Gues
 }
 
 async function removeGuest(context: Context, name: string): Promise<void> {
-  const left = (await listGuests(context.runDir)).filter(({ config }) =>
-    [name, `${name}--incoming`, `${name}--migratedaway`].includes(config.name),
-  );
-  for (const { config } of left) {
-    const guest = await attachGuest(config.name, { runDir: context.runDir });
+  const names = [name, `${name}--incoming`, `${name}--migratedaway`];
+  const left = (await listGuests(context)).filter((guest) => names.includes(guest.name));
+  for (const { name: leftName } of left) {
+    const guest = await attachGuest(leftName, context);
     await guest.destroy();
     await guest.cleanup();
   }
@@ -99,7 +98,7 @@ async function migrateNewGuest(
   },
 ): Promise<Migrated> {
   const { config, receiver, options } = task;
-  const guest = await openBackend(config.kind, context).create(config, "running");
+  const guest = await (await openBackend(config.kind, context)).create(config, "running");
   const connection = await connect(receiver.address);
   const profileFile = path.join(options.folder, "profile.json");
   let vcpusAtStop: readonly VcpuCounters[] = [];

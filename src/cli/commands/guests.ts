@@ -90,7 +90,7 @@ async function create(
   options: CreateOptions,
 ): Promise<number> {
   const config = await describedGuest(context, file, options);
-  const backend = openBackend(config.kind, { runDir: context.runDir });
+  const backend = await openBackend(config.kind, { runDir: context.runDir });
   const guest = await backend.create(config, options.paused === true ? "paused" : "running");
   await guest.cleanup();
   context.result({ name: config.name, kind: config.kind }, () => `created ${config.name}`);
@@ -98,19 +98,18 @@ async function create(
 }
 
 async function list(context: Context): Promise<number> {
-  const guests = await Promise.all(
-    (await listGuests(context.runDir)).map((entry) => describe(context, entry.config)),
-  );
+  const listed = await listGuests(context);
+  const guests = await Promise.all(listed.map(({ name }) => describe(context, name)));
   context.result(guests, () => renderTable(LIST_HEAD, guests.map(listRow)));
   return EXIT.SUCCESS;
 }
 
 const LIST_HEAD = ["name", "kind", "memory", "vcpus", "state", "stores"];
 
-async function describe(context: Context, config: GuestConfig) {
-  const { name, kind, memoryBytes, vcpus } = config;
-  const guest = await attachGuest(name, { runDir: context.runDir });
+async function describe(context: Context, name: string) {
+  const guest = await attachGuest(name, context);
   try {
+    const { kind, memoryBytes, vcpus } = guest.config;
     const status = await guest.status();
     const stores = status.vcpus.reduce((sum, vcpu) => sum + vcpu.stores, 0n);
     return { name, kind, memoryBytes, vcpus, state: status.runState, stores };

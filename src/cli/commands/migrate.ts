@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { attachGuest } from "../../guest/open.ts";
 import { migrateGuest } from "../../migration/migrate.ts";
@@ -8,6 +7,7 @@ import { connect } from "../../transport/open.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
+import { MAIN_SCRIPT } from "../receiver-child.ts";
 import { addTransferOptions, type TransferCliOptions } from "../transfer-options.ts";
 import { runTransfer } from "../transfer-run.ts";
 
@@ -60,7 +60,6 @@ function reachable(address: Address, context: Context): Exclude<Address, { kind:
   if (address.kind !== "local") {
     return address;
   }
-  const main = fileURLToPath(new URL("../main.js", import.meta.url));
   const receive = ["--run-dir", context.runDir, "--quiet", "receive", "--stdio"];
-  return { kind: "exec", command: [process.execPath, main, ...receive] };
+  return { kind: "exec", command: [process.execPath, MAIN_SCRIPT, ...receive] };
 }

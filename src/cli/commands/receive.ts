@@ -90,9 +90,10 @@ async function receiveOne(
       engine,
       clock: context.clock,
       signal: context.signal,
-      prepare: (config) => {
+      prepare: async (config) => {
         const kind = options.kind ?? config.kind;
-        return openBackend(kind, { runDir: context.runDir }).prepare({ ...config, kind });
+        const backend = await openBackend(kind, context);
+        return backend.prepare({ ...config, kind });
       },
       startAs: options.paused === true ? "paused" : "running",
     });

@@ -33,7 +33,7 @@ export function registerRestore({ program, run }: Registrar): void {
 
 async function restore(context: Context, file: string, options: RestoreOptions): Promise<number> {
   const { engine } = await context.engine();
-  const source = await openImage(file);
+  const source = await openImage(file === "-" ? process.stdin : file);
   const startMs = context.clock.nowMs();
   try {
     const { config, pages, bytes } = await restoreGuest({
@@ -41,10 +41,11 @@ async function restore(context: Context, file: string, options: RestoreOptions):
       engine,
       signal: context.signal,
       startAs: options.paused === true ? "paused" : "running",
-      prepare: (described) => {
+      prepare: async (described) => {
         const kind = options.kind ?? described.kind;
         const name = options.name ?? described.name;
-        return openBackend(kind, { runDir: context.runDir }).prepare({ ...described, kind, name });
+        const backend = await openBackend(kind, context);
+        return backend.prepare({ ...described, kind, name });
       },
     });
     const totalMs = context.clock.nowMs() - startMs;
