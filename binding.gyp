@@ -11,9 +11,19 @@
     {
       "target_name": "engine",
       "product_dir": "<(module_root_dir)/native/engine/build/Release",
-      "sources": ["native/engine/bindings.cc"],
+      "sources": [
+        "native/engine/bindings.cc",
+        "native/engine/bitmap.cc",
+        "native/engine/bitmap_avx2.cc",
+        "native/engine/checksum.cc",
+        "native/engine/checksum_crc32.cc",
+        "native/engine/dispatch.cc",
+        "native/engine/page_head.cc",
+        "native/engine/pages.cc",
+        "native/engine/pages_avx2.cc"
+      ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
+      "defines": ["NDEBUG", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
       "cflags_cc": ["-fexceptions"],
       "cflags_cc!": ["-fno-exceptions"]
     }

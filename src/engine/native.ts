@@ -3,23 +3,32 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import nodeGypBuild from "node-gyp-build";
 import { MigrationError } from "../base/errors.ts";
+import { checkedEngine } from "./checked.ts";
 import { ENGINE_ABI_VERSION, type PageEngine, type PageOperations } from "./types.ts";
 
 const FOLDER = fileURLToPath(new URL("../../native/engine", import.meta.url));
 
-/** What the add-on exports; it checks the arguments itself. */
-interface EngineAddon extends PageOperations {
+/** Raw operations of the add-on, unchecked. */
+interface AddonEngine {
+  readonly operations: PageOperations;
+  readonly variants: PageEngine["variants"];
+}
+
+/** Which variants run: the fastest as measured at load, all portable, or all widest. */
+export type NativeFlavour = "measured" | "portable" | "widest";
+
+interface EngineAddon extends Readonly<Record<NativeFlavour, AddonEngine>> {
   readonly abiVersion: number;
   readonly isRelease: boolean;
-  readonly variants: PageEngine["variants"];
 }
 
 /**
  * Loads the native engine.
  *
+ * @param flavour other than "measured" is for tests.
  * @throws MigrationError ENGINE_UNAVAILABLE: not built, failed to load, or of another build
  */
-export function loadNativeEngine(): PageEngine {
+export function loadNativeEngine(flavour: NativeFlavour = "measured"): PageEngine {
   const addon = loadAddon();
   if (addon.abiVersion !== ENGINE_ABI_VERSION) {
     throw unavailable(`built for version ${addon.abiVersion}, ${ENGINE_ABI_VERSION} is needed`);
@@ -27,8 +36,8 @@ export function loadNativeEngine(): PageEngine {
   if (!addon.isRelease) {
     throw unavailable("a debug build; run 'npm run build'");
   }
-  const { abiVersion: _abiVersion, isRelease: _isRelease, ...operations } = addon;
-  return { name: "native", ...operations };
+  const { operations, variants } = addon[flavour];
+  return checkedEngine("native", variants, operations);
 }
 
 function loadAddon(): EngineAddon {

@@ -25,8 +25,8 @@ export type EngineListing =
 
 /** Fastest first: the order in which "auto" tries. */
 const LOADERS: readonly (readonly [EngineName, () => PageEngine])[] = [
-  ["native", loadNativeEngine],
-  ["wasm", loadWasmEngine],
+  ["native", () => loadNativeEngine()],
+  ["wasm", () => loadWasmEngine()],
   ["reference", createReferenceEngine],
 ];
 
