@@ -24,7 +24,12 @@
         {
           "target_name": "host",
           "product_dir": "<(module_root_dir)/native/host/build/Release",
-          "sources": ["native/host/bindings.cc"],
+          "sources": [
+            "native/host/bindings.cc",
+            "native/host/dirty.cc",
+            "native/host/failure.cc",
+            "native/host/memory.cc"
+          ],
           "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
           "cflags_cc": ["-fexceptions"],
@@ -34,7 +39,15 @@
           "target_name": "xenferry-guest",
           "type": "executable",
           "product_dir": "<(module_root_dir)/native/guest/build/Release",
-          "sources": ["native/guest/main.cc"],
+          "sources": [
+            "native/guest/arguments.cc",
+            "native/guest/machine.cc",
+            "native/guest/main.cc",
+            "native/guest/ram.cc",
+            "native/guest/server.cc",
+            "native/guest/vcpu.cc",
+            "native/guest/workload.cc"
+          ],
           "cflags_cc": ["-fexceptions"],
           "cflags_cc!": ["-fno-exceptions"],
           "libraries": ["-lpthread"]

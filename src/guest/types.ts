@@ -91,6 +91,12 @@ export interface SourceMemory {
    * @param outBitmap as {@link LogDirty.cleanDirty}'s; overwritten.
    */
   populated(outBitmap: Uint8Array): Promise<void>;
+  /**
+   * Says which of `pfns` cannot be sent now (1) and must wait for the final iteration, such as a
+   * page table between two types; absent where every page always can. The array is valid until
+   * the next call. Once the guest is suspended all pages can be sent.
+   */
+  unsendable?(pfns: Uint32Array): Uint8Array;
 }
 
 /** Log-dirty mode of a guest. */

@@ -1,0 +1,17 @@
+// The control socket: one request line, one reply line. The client is src/guest/control.ts.
+#pragma once
+
+#include <string>
+
+#include "../host/unique_fd.h"
+#include "machine.h"
+
+namespace xenferry::guest {
+
+// Binds the control socket, mode 0600. Throws std::system_error.
+host::UniqueFd listen_at(const std::string& path);
+
+// Serves requests until one asks for the guest's end.
+void serve(Machine& machine, int listen_fd);
+
+}  // namespace xenferry::guest

@@ -1,0 +1,148 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import type { Command } from "commander";
+import { parseGuestSpec } from "../../guest/config.ts";
+import { attachGuest, openBackend } from "../../guest/open.ts";
+import type { GuestConfig, GuestSource, VcpuCounters } from "../../guest/types.ts";
+import { migrateGuest } from "../../migration/migrate.ts";
+import { DOWNTIME_POLICY_DEFAULTS } from "../../migration/policy.ts";
+import { saveGuest } from "../../migration/save.ts";
+import { formatBytes, formatCount } from "../../report/format.ts";
+import { renderProfile } from "../../report/render.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import type { Registrar } from "../program.ts";
+import { startReceiver } from "../receiver-child.ts";
+import type { TransferCliOptions } from "../transfer-options.ts";
+import { runTransfer } from "../transfer-run.ts";
+import { isProven, renderCheck } from "./guests.ts";
+
+interface DemoOptions {
+  readonly guest?: string;
+  readonly folder: string;
+}
+
+const GUEST_NAME = "demo";
+const PROCESS_GUEST = "process:memory=1G,dirty=200M,hot=10%,vcpus=2,fill=random";
+const SYNTHETIC_GUEST = "synthetic:memory=256M,dirty=40M,hot=10%,vcpus=1,fill=random";
+
+export function registerDemo({ program, run }: Registrar): void {
+  program
+    .command("demo")
+    .description("migrate a running guest live to another process over TCP, and prove the result")
+    .option("--guest <spec>", "the guest to migrate")
+    .option("--folder <folder>", "where the profile and the saved image go", "xenferry-demo")
+    .action((options: DemoOptions, command: Command) =>
+      run(command, (context) => demo(context, options)),
+    );
+}
+
+async function demo(context: Context, options: DemoOptions): Promise<number> {
+  const { engine, reasons } = await context.engine();
+  context.note(`engine: ${engine.name} (${reasons.join("; ")})`);
+  const config = await chooseGuest(context, options);
+  await mkdir(options.folder, { recursive: true });
+  await removeGuest(context, config.name);
+  const receiver = await startReceiver(["--run-dir", context.runDir, "--engine", engine.name]);
+  try {
+    const migrated = await migrateNewGuest(context, { config, receiver, options });
+    const proof = await prove(context, config, migrated);
+    const image = await saveImage(context, { config, options, engine });
+    const result = { ...migrated, ...proof, image };
+    context.result(result, () => closingText(migrated.profileFile, image));
+    return proof.isProven ? EXIT.SUCCESS : EXIT.WORLD;
+  } finally {
+    await receiver.close();
+    await removeGuest(context, config.name);
+  }
+}
+
+/** The guest asked for, else a process guest, else (no Linux, no compiler) a synthetic one. */
+async function chooseGuest(context: Context, options: DemoOptions): Promise<GuestConfig> {
+  if (options.guest !== undefined) {
+    return { ...parseGuestSpec(options.guest), name: GUEST_NAME };
+  }
+  const availability = await openBackend("process", { runDir: context.runDir }).probe();
+  const spec = availability.available ? PROCESS_GUEST : SYNTHETIC_GUEST;
+  const why = availability.available
+    ? availability.detail
+    : `no process guest here: ${availability.reason}`;
+  context.note(`guest: ${spec} (${why})`);
+  return { ...parseGuestSpec(spec), name: GUEST_NAME };
+}
+
+async function removeGuest(context: Context, name: string): Promise<void> {
+  const left = (await listGuests(context.runDir)).filter(({ config }) =>
+    [name, `${name}--incoming`, `${name}--migratedaway`].includes(config.name),
+  );
+  for (const { config } of left) {
+    const guest = await attachGuest(config.name, { runDir: context.runDir });
+    await guest.destroy();
+    await guest.cleanup();
+  }
+}
+
+interface Migrated {
+  readonly profile: Profile;
+  readonly profileFile: string;
+  readonly vcpusAtStop: readonly VcpuCounters[];
+}
+
+async function migrateNewGuest(
+  context: Context,
+  task: {
+    readonly config: GuestConfig;
+    readonly receiver: ReceiverChild;
+    readonly options: DemoOptions;
+  },
+): Promise<Migrated> {
+  const { config, receiver, options } = task;
+  const guest = await openBackend(config.kind, context).create(config, "running");
+  const connection = await connect(receiver.address);
+  const profileFile = path.join(options.folder, "profile.json");
+  let vcpusAtStop: readonly VcpuCounters[] = [];
+  try {
+    context.note(`log-dirty: ${guest.logDirty.method}; target: ${connection.peer}`);
+    const transferTask = {
+      operation: "migrate",
+      guest,
+      target: connection.peer,
+      options: { ...TRANSFER_DEFAULTS, profile: profileFile },
+    } as const;
+    const profile = await runTransfer(context, transferTask, async (transfer) => {
+      const outcome = await migrateGuest({ ...transfer, connection });
+      vcpusAtStop = outcome.vcpusAtStop;
+      return outcome;
+    });
+    context.announce(profile, `\n${renderProfile(profile)}`);
+    return { profile, profileFile, vcpusAtStop };
+  } finally {
+    await connection.close();
+    await guest.cleanup();
+  }
+}
+
+/** Has the guest at the destination prove its memory, and sees that it goes on. */
+async function prove(context: Context, config: GuestConfig, { vcpusAtStop }: Migrated) {
+  const guest = await attachGuest(config.name, context);
+  try {
+    const check = await guest.check();
+    const stopped = totalStores(vcpusAtStop);
+    const now = totalStores(check.vcpus);
+    const wentOn = now > stopped || config.workload.storesPerSecond === 0;
+    const isProven = isGood(check) && wentOn;
+    const text = [
+      isProven ? "proof: nothing was lost" : "proof FAILED",
+      renderCheck(check),
+      `the guest stopped at store ${formatCount(stopped)} here and is at ${formatCount(now)} there`,
+    ];
+    context.announce({ check, stopped, now, isProven }, `\n${text.join("\n  ")}`);
+    return { check, isProven };
+  } finally {
+    await guest.cleanup();
+  }
+}
+
+function totalStores(vcpus: readonly VcpuCounters[]): bigint {
+  return vcpus.reduce((sum, vcpu) => sum + vcpu.stores, 0n);
+}

@@ -1,0 +1,169 @@
+import { readFile } from "node:fs/promises";
+import { MigrationError } from "../../base/errors.ts";
+import { parseConfigFile, parseGuestSpec } from "../../guest/config.ts";
+import { attachGuest, listGuests, openBackend } from "../../guest/open.ts";
+import type { GuestCheck, GuestConfig, GuestSource } from "../../guest/types.ts";
+import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
+import { renderTable } from "../../report/render.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import type { Registrar } from "../program.ts";
+
+interface CreateOptions {
+  readonly guest?: string;
+  readonly name?: string;
+  readonly paused?: boolean;
+}
+
+/** create, list, pause, unpause, check, destroy. */
+export function registerGuestCommands({ program, run }: Registrar): void {
+  program
+    .command("create [file]")
+    .description("create a guest from an xl.cfg-style file or a short description")
+    .option("--guest <spec>", "for example process:memory=1G,dirty=200M,hot=10%")
+    .option("--name <name>", "instead of the name in the description")
+    .option("-p, --paused", "leave it paused")
+    .action((file: string | undefined, options: CreateOptions, command) =>
+      run(command, (context) => create(context, file, options)),
+    );
+  program
+    .command("list")
+    .description("list the guests of this user")
+    .action((_options, command) => run(command, list));
+  addNameCommand("pause", "stop a guest's vCPUs", (guest) => guest.suspend());
+  addNameCommand("unpause", "let a paused guest run on", (guest) => guest.resume());
+  addNameCommand("destroy", "end a guest at once", (guest) => guest.destroy());
+  program
+    .command("check <name>")
+    .description("have a guest prove that its memory is what it must be")
+    .action((name: string, _options, command) => run(command, (context) => check(context, name)));
+
+  function addNameCommand(
+    verb: string,
+    description: string,
+    action: (guest: GuestSource) => Promise<void>,
+  ): void {
+    program
+      .command(`${verb} <name>`)
+      .description(description)
+      .action((name: string, _options, command) =>
+        run(command, (context) => withGuest(context, name, action)),
+      );
+  }
+}
+
+/** The guest that a file or `--guest` describes. @throws MigrationError USAGE_ARGUMENT, GUEST_CONFIG */
+async function describedGuest(
+  context: Context,
+  file: string | undefined,
+  options: CreateOptions,
+): Promise<GuestConfig> {
+  if ((file === undefined) === (options.guest === undefined)) {
+    throw new MigrationError("USAGE_ARGUMENT", { needs: "a file or --guest, one of them" });
+  }
+  if (options.guest !== undefined) {
+    return renamed(parseGuestSpec(options.guest), options.name);
+  }
+  const { config, ignoredKeys } = parseConfigFile(await readText(file!));
+  if (ignoredKeys.length > 0) {
+    context.note(`${file}: ignored: ${ignoredKeys.join(", ")}`);
+  }
+  return renamed(config, options.name);
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new MigrationError("TRANSPORT_OPEN", { file }, error);
+  }
+}
+
+function renamed(config: GuestConfig, name: string | undefined): GuestConfig {
+  return name === undefined ? config : { ...config, name };
+}
+
+async function create(
+  context: Context,
+  file: string | undefined,
+  options: CreateOptions,
+): Promise<number> {
+  const config = await describedGuest(context, file, options);
+  const backend = openBackend(config.kind, { runDir: context.runDir });
+  const guest = await backend.create(config, options.paused === true ? "paused" : "running");
+  await guest.cleanup();
+  context.result({ name: config.name, kind: config.kind }, () => `created ${config.name}`);
+  return EXIT.SUCCESS;
+}
+
+async function list(context: Context): Promise<number> {
+  const guests = await Promise.all(
+    (await listGuests(context.runDir)).map((entry) => describe(context, entry.config)),
+  );
+  context.result(guests, () => renderTable(LIST_HEAD, guests.map(listRow)));
+  return EXIT.SUCCESS;
+}
+
+const LIST_HEAD = ["name", "kind", "memory", "vcpus", "state", "stores"];
+
+async function describe(context: Context, config: GuestConfig) {
+  const { name, kind, memoryBytes, vcpus } = config;
+  const guest = await attachGuest(name, { runDir: context.runDir });
+  try {
+    const status = await guest.status();
+    const stores = status.vcpus.reduce((sum, vcpu) => sum + vcpu.stores, 0n);
+    return { name, kind, memoryBytes, vcpus, state: status.runState, stores };
+  } finally {
+    await guest.cleanup();
+  }
+}
+
+function listRow(guest: Awaited<ReturnType<typeof describe>>): readonly string[] {
+  const memory = formatBytes(guest.memoryBytes);
+  return [guest.name, guest.kind, memory, `${guest.vcpus}`, guest.state, formatCount(guest.stores)];
+}
+
+async function withGuest(
+  context: Context,
+  name: string,
+  action: (guest: GuestSource) => Promise<void>,
+): Promise<number> {
+  const guest = await attachGuest(name, { runDir: context.runDir });
+  try {
+    await action(guest);
+  } finally {
+    await guest.cleanup();
+  }
+  return EXIT.SUCCESS;
+}
+
+async function check(context: Context, name: string): Promise<number> {
+  let result: GuestCheck | undefined;
+  await withGuest(context, name, async (guest) => {
+    result = await guest.check();
+  });
+  context.result(result, () => renderCheck(result!));
+  return isProven(result!) ? EXIT.SUCCESS : EXIT.WORLD;
+}
+
+/** Whether a check found nothing wrong. */
+export function isProven(check: GuestCheck): boolean {
+  const faults = check.vcpus.reduce((sum, vcpu) => sum + vcpu.faults, 0n);
+  return check.pagesBad === 0 && check.versionsMatch && faults === 0n;
+}
+
+/** A check in a few lines. */
+export function renderCheck(check: GuestCheck): string {
+  const good = formatCount(check.pagesChecked - check.pagesBad);
+  const lines = [
+    `${good} of ${formatCount(check.pagesChecked)} pages hold what their number and version demand`,
+    check.versionsMatch
+      ? "all versions add up to what the vCPUs stored: no page is stale"
+      : "the versions do not add up to what the vCPUs stored: a page is stale",
+  ];
+  if (check.badPfns.length > 0) {
+    lines.push(`first bad pages: ${check.badPfns.join(", ")}`);
+  }
+  lines.push(`the guest stood still for ${formatMs(check.pauseMs)} for this check`);
+  return lines.join("\n");
+}

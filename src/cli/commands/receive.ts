@@ -1,0 +1,109 @@
+import { type Command, Option } from "commander";
+import { openBackend } from "../../guest/open.ts";
+import type { GuestKind } from "../../guest/types.ts";
+import { receiveGuest } from "../../migration/receive.ts";
+import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
+import { formatAddress, parseAddress } from "../../transport/address.ts";
+import type { Connection } from "../../transport/connection.ts";
+import { listen, stdioConnection } from "../../transport/open.ts";
+import type { Context } from "../context.ts";
+import { describeError, EXIT } from "../exit.ts";
+import type { Registrar } from "../program.ts";
+
+interface ReceiveOptions {
+  readonly listen?: string;
+  readonly stdio?: boolean;
+  readonly keep?: boolean;
+  readonly paused?: boolean;
+  readonly kind?: GuestKind;
+}
+
+const LISTEN_DEFAULT = "tcp://127.0.0.1:0";
+
+export function registerReceive({ program, run }: Registrar): void {
+  program
+    .command("receive")
+    .description("wait for a migrating guest and take it")
+    .option(
+      "--listen <address>",
+      "tcp://HOST:PORT or unix:PATH (port 0: any free one)",
+      LISTEN_DEFAULT,
+    )
+    .option("--stdio", "the wire is standard input and output")
+    .option("--keep", "go on listening after a guest has arrived")
+    .option("-p, --paused", "leave the guest paused")
+    .addOption(
+      new Option(
+        "--kind <kind>",
+        "kind of guest to receive into; that of the image unless given",
+      ).choices(["process", "synthetic"]),
+    )
+    .action((options: ReceiveOptions, command: Command) =>
+      run(command, (context) => receive(context, options)),
+    );
+}
+
+async function receive(context: Context, options: ReceiveOptions): Promise<number> {
+  if (options.stdio === true) {
+    await receiveOne(context, stdioConnection(), options);
+    return EXIT.SUCCESS;
+  }
+  const listener = await listen(parseAddress(options.listen ?? LISTEN_DEFAULT));
+  context.signal.addEventListener("abort", () => void listener.close());
+  const address = formatAddress(listener.address);
+  context.announce({ listening: address }, `listening on ${address}`);
+  try {
+    do {
+      await receiveOrReport(context, await listener.accept(), options);
+    } while (options.keep === true && !context.signal.aborted);
+    return EXIT.SUCCESS;
+  } finally {
+    await listener.close();
+  }
+}
+
+/** With `--keep` one failed migration does not end the receiver. */
+async function receiveOrReport(
+  context: Context,
+  connection: Connection,
+  options: ReceiveOptions,
+): Promise<void> {
+  try {
+    await receiveOne(context, connection, options);
+  } catch (error) {
+    if (options.keep !== true) {
+      throw error;
+    }
+    context.note(describeError(error, "text"));
+  }
+}
+
+async function receiveOne(
+  context: Context,
+  connection: Connection,
+  options: ReceiveOptions,
+): Promise<void> {
+  const { engine } = await context.engine();
+  try {
+    const received = await receiveGuest({
+      connection,
+      engine,
+      clock: context.clock,
+      signal: context.signal,
+      prepare: (config) => {
+        const kind = options.kind ?? config.kind;
+        return openBackend(kind, { runDir: context.runDir }).prepare({ ...config, kind });
+      },
+      startAs: options.paused === true ? "paused" : "running",
+    });
+    const { name, pages, bytes, totalMs } = received;
+    const told = `${name} arrived: ${formatCount(pages)} pages, ${formatBytes(bytes)}, ${formatMs(totalMs)}`;
+    if (options.stdio === true) {
+      context.note(told);
+    } else {
+      context.announce({ arrived: received }, told);
+    }
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,60 @@
+import { type Command, Option } from "commander";
+import { openBackend } from "../../guest/open.ts";
+import type { GuestKind } from "../../guest/types.ts";
+import { restoreGuest } from "../../migration/restore.ts";
+import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
+import { openImage } from "../../transport/image-file.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import type { Registrar } from "../program.ts";
+
+interface RestoreOptions {
+  readonly paused?: boolean;
+  readonly name?: string;
+  readonly kind?: GuestKind;
+}
+
+export function registerRestore({ program, run }: Registrar): void {
+  program
+    .command("restore <file>")
+    .description("make a guest of a saved image ('-' is standard input)")
+    .option("-p, --paused", "leave the guest paused")
+    .option("--name <name>", "instead of the name in the image")
+    .addOption(
+      new Option(
+        "--kind <kind>",
+        "kind of guest to restore into; that of the image unless given",
+      ).choices(["process", "synthetic"]),
+    )
+    .action((file: string, options: RestoreOptions, command: Command) =>
+      run(command, (context) => restore(context, file, options)),
+    );
+}
+
+async function restore(context: Context, file: string, options: RestoreOptions): Promise<number> {
+  const { engine } = await context.engine();
+  const source = await openImage(file);
+  const startMs = context.clock.nowMs();
+  try {
+    const { config, pages, bytes } = await restoreGuest({
+      source,
+      engine,
+      signal: context.signal,
+      startAs: options.paused === true ? "paused" : "running",
+      prepare: (described) => {
+        const kind = options.kind ?? described.kind;
+        const name = options.name ?? described.name;
+        return openBackend(kind, { runDir: context.runDir }).prepare({ ...described, kind, name });
+      },
+    });
+    const totalMs = context.clock.nowMs() - startMs;
+    const name = options.name ?? config.name;
+    context.result({ name, pages, bytes, totalMs }, () => {
+      const moved = `${formatCount(pages)} pages, ${formatBytes(bytes)}`;
+      return `restored ${name}: ${moved} in ${formatMs(totalMs)}`;
+    });
+    return EXIT.SUCCESS;
+  } finally {
+    await source.close();
+  }
+}

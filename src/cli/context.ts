@@ -1,0 +1,91 @@
+import { mkdirSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { MigrationError } from "../base/errors.ts";
+import type { EngineChoice, SelectedEngine } from "../engine/select.ts";
+import { selectEngine } from "../engine/select.ts";
+import { createDisplay, type ProgressDisplay, silentDisplay } from "./display/progress.ts";
+import { jsonSafe } from "./exit.ts";
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly engine?: string;
+  readonly runDir?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** What commands share: where guests are, which engine, where to print, when to stop. */
+export interface Context {
+  readonly clock: Clock;
+  /** Folder of the guest registry; exists. */
+  readonly runDir: string;
+  readonly isJson: boolean;
+  /** Aborted by SIGINT and SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Engine asked for by `--engine`, else by XENFERRY_ENGINE, else "auto". */
+  engine(): Promise<SelectedEngine>;
+  /** Prints one event of a long command on standard output: a line of JSON with `--json`. */
+  announce(event: object, text: string): void;
+  /** Prints a note that is no result: to standard error, unless `--quiet`. */
+  note(line: string): void;
+  /** Prints the command's result as JSON, with `--json`; else what `text` returns. */
+  result(value: unknown, text: () => string): void;
+  /** Progress of long work, on standard error. */
+  display(): ProgressDisplay;
+}
+
+const ENGINE_CHOICES: readonly EngineChoice[] = ["auto", "native", "wasm", "reference"];
+
+/**
+ * Makes the context of one command.
+ *
+ * @throws MigrationError ENGINE_UNKNOWN
+ */
+export function createContext(options: GlobalOptions, signal: AbortSignal): Context {
+  const choice = engineChoice(options.engine ?? process.env.XENFERRY_ENGINE ?? "auto");
+  const isJson = options.json === true;
+  const isQuiet = options.quiet === true;
+  return {
+    clock: systemClock,
+    runDir: prepareRunDir(options.runDir),
+    isJson,
+    signal,
+    engine: () => selectEngine(choice),
+    announce: (event, text) => {
+      process.stdout.write(isJson ? `${JSON.stringify(event, jsonSafe)}\n` : `${text}\n`);
+    },
+    note: (line) => {
+      if (!isQuiet) {
+        process.stderr.write(`${line}\n`);
+      }
+    },
+    result: (value, text) => {
+      process.stdout.write(isJson ? `${JSON.stringify(value, jsonSafe, 2)}\n` : `${text()}\n`);
+    },
+    display: () => (isQuiet ? silentDisplay : createDisplay(process.stderr)),
+  };
+}
+
+function engineChoice(text: string): EngineChoice {
+  const choice = ENGINE_CHOICES.find((name) => name === text);
+  if (choice === undefined) {
+    throw new MigrationError("ENGINE_UNKNOWN", { engine: text, known: ENGINE_CHOICES });
+  }
+  return choice;
+}
+
+/** `--run-dir`, XENFERRY_RUN_DIR, the session's run-time folder, or one of the user's in /tmp. */
+function prepareRunDir(asked: string | undefined): string {
+  const runDir = asked ?? process.env.XENFERRY_RUN_DIR ?? defaultRunDir();
+  mkdirSync(runDir, { recursive: true, mode: 0o700 });
+  return runDir;
+}
+
+function defaultRunDir(): string {
+  const session = process.env.XDG_RUNTIME_DIR;
+  return session === undefined || session === ""
+    ? path.join(os.tmpdir(), `xenferry-${os.userInfo().username}`)
+    : path.join(session, "xenferry");
+}

@@ -1,0 +1,64 @@
+import { Command } from "commander";
+import { registerDemo } from "./commands/demo.ts";
+import { registerEngines } from "./commands/engines.ts";
+import { registerGuestCommands } from "./commands/guests.ts";
+import { registerImageCommands } from "./commands/images.ts";
+import { registerMigrate } from "./commands/migrate.ts";
+import { registerReceive } from "./commands/receive.ts";
+import { registerRestore } from "./commands/restore.ts";
+import { registerSave } from "./commands/save.ts";
+import { type Context, createContext, type GlobalOptions } from "./context.ts";
+import { EXIT } from "./exit.ts";
+import { packageVersion } from "./version.ts";
+
+/** What a command's file gets to add itself to the program. */
+export interface Registrar {
+  readonly program: Command;
+  /** Runs the work of `command` in its context and keeps the exit status. */
+  run(command: Command, work: (context: Context) => Promise<number>): Promise<void>;
+}
+
+/** The command line of xenferry. */
+export interface Program {
+  /**
+   * Parses `args` and runs the command they name.
+   *
+   * @returns the exit status.
+   * @throws MigrationError; CommanderError for a wrong command line, after it was explained.
+   */
+  run(args: readonly string[]): Promise<number>;
+}
+
+/** @param signal aborted when the user interrupts. */
+export function createProgram(signal: AbortSignal): Program {
+  let status: number = EXIT.SUCCESS;
+  const program = new Command("xenferry")
+    .description("Live migration for Xen's Migration v2 streams")
+    .version(packageVersion())
+    .option("--engine <name>", "page engine: auto, native, wasm or reference")
+    .option("--run-dir <folder>", "folder of the guest registry")
+    .option("--json", "print results, and errors, as JSON")
+    .option("-q, --quiet", "no progress and no notes")
+    .showHelpAfterError()
+    .exitOverride();
+  const registrar: Registrar = {
+    program,
+    run: async (command, work) => {
+      status = await work(createContext(command.optsWithGlobals<GlobalOptions>(), signal));
+    },
+  };
+  registerDemo(registrar);
+  registerGuestCommands(registrar);
+  registerSave(registrar);
+  registerRestore(registrar);
+  registerMigrate(registrar);
+  registerReceive(registrar);
+  registerImageCommands(registrar);
+  registerEngines(registrar);
+  return {
+    run: async (args) => {
+      await program.parseAsync([...args], { from: "user" });
+      return status;
+    },
+  };
+}

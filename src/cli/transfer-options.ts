@@ -1,0 +1,59 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import {
+  DOWNTIME_POLICY_DEFAULTS,
+  downtimePolicy,
+  type PrecopyPolicy,
+  xenPolicy,
+} from "../migration/policy.ts";
+
+/** Options that save and migrate share, as commander leaves them. */
+export interface TransferCliOptions {
+  readonly live: boolean;
+  readonly policy: "downtime" | "xen";
+  readonly downtime: number;
+  readonly iterationsMax: number;
+  readonly timeMax: number;
+  readonly aboveTarget: "stop-and-copy" | "abort";
+  readonly profile?: string;
+}
+
+/** Adds the options of {@link TransferCliOptions} to a command. */
+export function addTransferOptions(command: Command): Command {
+  const defaults = DOWNTIME_POLICY_DEFAULTS;
+  return command
+    .option("--no-live", "suspend first, then copy everything once")
+    .addOption(
+      new Option("--policy <name>", "when to suspend: by expected downtime, or as Xen does")
+        .choices(["downtime", "xen"])
+        .default("downtime"),
+    )
+    .option("--downtime <ms>", "downtime target", positiveNumber, defaults.downtimeTargetMs)
+    .option("--iterations-max <n>", "bound on iterations", positiveNumber, defaults.iterationsMax)
+    .option("--time-max <s>", "bound on pre-copy time", positiveNumber, defaults.totalMsMax / 1000)
+    .addOption(
+      new Option("--above-target <action>", "at a bound, or when nothing is gained any more")
+        .choices(["stop-and-copy", "abort"])
+        .default(defaults.aboveTarget),
+    )
+    .option("--profile <file>", "write the profile (JSON) here");
+}
+
+/** The policy that the options name. */
+export function policyOf(options: TransferCliOptions): PrecopyPolicy {
+  return options.policy === "xen"
+    ? xenPolicy
+    : downtimePolicy({
+        downtimeTargetMs: options.downtime,
+        iterationsMax: options.iterationsMax,
+        totalMsMax: options.timeMax * 1000,
+        aboveTarget: options.aboveTarget,
+      });
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError("a number above 0 is needed");
+  }
+  return value;
+}

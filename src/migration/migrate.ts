@@ -1,0 +1,88 @@
+import { MigrationError } from "../base/errors.ts";
+import type { GuestSource } from "../guest/types.ts";
+import type { Downtime } from "../report/profile.ts";
+import type { Connection } from "../transport/connection.ts";
+import { downtimeOf } from "./downtime.ts";
+import { type SourceHandshake, sourceHandshake } from "./handshake.ts";
+import { type TransferOptions, type TransferOutcome, transferGuest } from "./transfer.ts";
+
+/** Added to the name of a guest that was given away, until it is destroyed. @source xl_migrate.c */
+const AWAY_SUFFIX = "--migratedaway";
+
+/** A migration that ended well: the guest runs at the other end and is gone here. */
+export interface MigrateOutcome extends TransferOutcome {
+  readonly downtime: Downtime;
+}
+
+/**
+ * Migrates a guest over a connection to a receiver.
+ *
+ * Until permission to go is sent, every failure leaves the guest running here. After it the guest
+ * stays suspended here until the receiver's report: running there, it is destroyed here; failed
+ * there, it is taken back when the receiver hands it back.
+ *
+ * @throws MigrationError HANDSHAKE_BANNER, HANDSHAKE_REFUSED, HANDSHAKE_UNDECIDED, and those of
+ *   `transferGuest`.
+ */
+export async function migrateGuest(
+  options: Omit<TransferOptions, "sink"> & { readonly connection: Connection },
+): Promise<MigrateOutcome> {
+  const { connection, guest, clock, onProgress, signal } = options;
+  const handshake = sourceHandshake(connection.source, connection.sink);
+  const giveUp = () => void connection.close();
+  signal.addEventListener("abort", giveUp);
+  try {
+    const outcome = await sendAndAwaitReady(options, handshake);
+    const permittedMs = clock.nowMs();
+    signal.removeEventListener("abort", giveUp);
+    onProgress({ kind: "phase", phase: "resume" });
+    await handshake.permit();
+    await settle(guest, handshake, outcome);
+    const resumedMs = clock.nowMs();
+    await guest.destroy();
+    onProgress({ kind: "phase", phase: "done" });
+    return { ...outcome, downtime: downtimeOf(outcome, permittedMs, resumedMs) };
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+/** Everything before permission: on failure the guest runs on here. */
+async function sendAndAwaitReady(
+  options: Parameters<typeof migrateGuest>[0],
+  handshake: SourceHandshake,
+): Promise<TransferOutcome> {
+  const { guest, connection, onProgress, signal } = options;
+  await handshake.awaitBanner();
+  const outcome = await transferGuest({ ...options, sink: connection.sink });
+  let isRenamed = false;
+  try {
+    onProgress({ kind: "phase", phase: "handover" });
+    await handshake.awaitReady();
+    await guest.rename(`${guest.config.name}${AWAY_SUFFIX}`);
+    isRenamed = true;
+    signal.throwIfAborted();
+    return outcome;
+  } catch (error) {
+    if (isRenamed) {
+      await guest.rename(guest.config.name);
+    }
+    await outcome.takeBack();
+    throw signal.aborted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+  }
+}
+
+/** Waits for the report; takes the guest back when the receiver failed and hands it back. */
+async function settle(
+  guest: GuestSource,
+  handshake: SourceHandshake,
+  outcome: TransferOutcome,
+): Promise<void> {
+  if ((await handshake.awaitReport()) === "running") {
+    return;
+  }
+  await handshake.awaitPermissionBack();
+  await guest.rename(guest.config.name);
+  await outcome.takeBack();
+  throw new MigrationError("HANDSHAKE_REFUSED", { report: "the guest could not be started there" });
+}

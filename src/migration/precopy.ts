@@ -1,0 +1,167 @@
+import type { Clock } from "../base/clock.ts";
+import { MigrationError } from "../base/errors.ts";
+import { bitmapBytes } from "../base/units.ts";
+import type { PageEngine } from "../engine/types.ts";
+import type { GuestSource } from "../guest/types.ts";
+import type { IterationStatistics } from "../report/profile.ts";
+import type { PrecopyPolicy } from "./policy.ts";
+import type { ProgressListener } from "./progress.ts";
+import { fullBitmap, type PumpCounts, type SendPump } from "./pump.ts";
+
+/** What the loop over iterations works with. */
+export interface MemoryTransferParts {
+  readonly guest: GuestSource;
+  readonly engine: PageEngine;
+  readonly pump: SendPump;
+  readonly policy: PrecopyPolicy;
+  readonly clock: Clock;
+  readonly onProgress: ProgressListener;
+  readonly throwIfAborted: () => void;
+}
+
+/**
+ * Sends a guest's memory in iterations: while it runs, then once more when it stands still.
+ *
+ * Pages that were not sent when an iteration ended (deferred) are remembered for the final one.
+ */
+export class MemoryTransfer {
+  readonly iterations: IterationStatistics[] = [];
+  readonly #parts: MemoryTransferParts;
+  readonly #dirty: Uint8Array;
+  readonly #deferred: Uint8Array;
+  readonly #startMs: number;
+  #bytesBefore = 0;
+
+  constructor(parts: MemoryTransferParts) {
+    const { pfnCount } = parts.guest.memory;
+    this.#parts = parts;
+    this.#dirty = fullBitmap(pfnCount);
+    this.#deferred = new Uint8Array(bitmapBytes(pfnCount));
+    this.#startMs = parts.clock.nowMs();
+  }
+
+  /**
+   * Runs pre-copy iterations until the policy says stop. Log-dirty is enabled.
+   *
+   * @returns why it ended.
+   * @throws MigrationError MIGRATION_ABORTED when the policy gives up; GUEST_*, TRANSPORT_*
+   */
+  async precopy(): Promise<string> {
+    const { policy, onProgress, engine } = this.#parts;
+    onProgress({ kind: "phase", phase: "precopy" });
+    for (;;) {
+      await this.#liveIteration();
+      const dirtyPages = engine.countBitmap(this.#dirty) + engine.countBitmap(this.#deferred);
+      const elapsedMs = this.#parts.clock.nowMs() - this.#startMs;
+      const decision = policy.decide({ iterations: this.iterations, dirtyPages, elapsedMs });
+      onProgress({ kind: "decision", ...decision });
+      if (decision.action === "abort") {
+        throw new MigrationError("MIGRATION_ABORTED", { reason: decision.reason });
+      }
+      if (decision.action === "stop-and-copy") {
+        return decision.reason;
+      }
+    }
+  }
+
+  /**
+   * Reads the dirty bitmap of the suspended guest and adds it to what is still to be sent.
+   *
+   * @returns how long that took (ms).
+   */
+  async harvest(): Promise<number> {
+    const { guest, engine, clock } = this.#parts;
+    const startMs = clock.nowMs();
+    const last = new Uint8Array(this.#dirty.length);
+    await guest.logDirty.cleanDirty(last);
+    engine.orBitmap(this.#dirty, last);
+    engine.orBitmap(this.#dirty, this.#deferred);
+    this.#deferred.fill(0);
+    return clock.nowMs() - startMs;
+  }
+
+  /** Sends what is left of the suspended guest's memory; all of it where nothing was sent yet. */
+  async finalCopy(): Promise<void> {
+    const { clock } = this.#parts;
+    const startMs = clock.nowMs();
+    const pagesPlanned = this.#parts.engine.countBitmap(this.#dirty);
+    const counts = await this.#send(pagesPlanned);
+    const durationMs = clock.nowMs() - startMs;
+    this.#record({
+      ...statisticsOf(counts, durationMs),
+      iteration: this.iterations.length,
+      phase: "stop-and-copy",
+      pagesPlanned,
+      dirtyPagesAtEnd: "unknown",
+      logDirtyMs: 0,
+      durationMs,
+      dirtyPagesPerSecond: 0,
+    });
+  }
+
+  async #liveIteration(): Promise<void> {
+    const { guest, engine, clock } = this.#parts;
+    const startMs = clock.nowMs();
+    const pagesPlanned = engine.countBitmap(this.#dirty);
+    const counts = await this.#send(pagesPlanned);
+    const sentMs = clock.nowMs();
+    const dirtyPagesAtEnd = await guest.logDirty.cleanDirty(this.#dirty);
+    const endMs = clock.nowMs();
+    const durationMs = endMs - startMs;
+    this.#record({
+      ...statisticsOf(counts, sentMs - startMs),
+      iteration: this.iterations.length,
+      phase: "precopy",
+      pagesPlanned,
+      dirtyPagesAtEnd,
+      logDirtyMs: endMs - sentMs,
+      durationMs,
+      dirtyPagesPerSecond: perSecond(dirtyPagesAtEnd, durationMs),
+    });
+  }
+
+  async #send(pagesPlanned: number): Promise<PumpCounts> {
+    const { guest, pump, onProgress, throwIfAborted } = this.#parts;
+    const iteration = this.iterations.length;
+    const populatedBitmap = iteration === 0 ? await this.#populated(guest) : undefined;
+    return pump.send({
+      dirtyBitmap: this.#dirty,
+      ...(populatedBitmap === undefined ? {} : { populatedBitmap }),
+      deferredBitmap: this.#deferred,
+      throwIfAborted,
+      onBatch: (counts) => {
+        const pagesDone = counts.pagesSent + counts.pagesAllocateOnly + counts.pagesDeferred;
+        const bytes = this.#bytesBefore + counts.bytes;
+        onProgress({ kind: "pages", iteration, pagesDone, pagesPlanned, bytes });
+      },
+    });
+  }
+
+  async #populated(guest: GuestSource): Promise<Uint8Array> {
+    const bitmap = new Uint8Array(this.#dirty.length);
+    await guest.memory.populated(bitmap);
+    return bitmap;
+  }
+
+  #record(statistics: IterationStatistics): void {
+    this.#bytesBefore += statistics.bytes;
+    this.iterations.push(statistics);
+    this.#parts.onProgress({ kind: "iteration", statistics });
+  }
+}
+
+function statisticsOf(counts: PumpCounts, sendMs: number) {
+  return {
+    pagesSent: counts.pagesSent,
+    pagesAllocateOnly: counts.pagesAllocateOnly,
+    pagesDeferred: counts.pagesDeferred,
+    bytes: counts.bytes,
+    scanMs: counts.scanMs,
+    sendMs,
+    bytesPerSecond: perSecond(counts.bytes, sendMs),
+  };
+}
+
+function perSecond(count: number, durationMs: number): number {
+  return durationMs > 0 ? (count * 1000) / durationMs : 0;
+}

@@ -1,0 +1,30 @@
+import type { IterationStatistics } from "../report/profile.ts";
+
+/** Where a save or migration stands. */
+export type MigrationPhase =
+  | "setup"
+  | "precopy"
+  | "suspend"
+  | "stop-and-copy"
+  | "state"
+  | "handover"
+  | "resume"
+  | "done";
+
+/** What happens while a guest is saved, restored or migrated; for displays and tests. */
+export type ProgressEvent =
+  | { readonly kind: "phase"; readonly phase: MigrationPhase }
+  /** After each batch. Counts are of the running iteration; `bytes` of the whole stream. */
+  | {
+      readonly kind: "pages";
+      readonly iteration: number;
+      readonly pagesDone: number;
+      readonly pagesPlanned: number;
+      readonly bytes: number;
+    }
+  | { readonly kind: "iteration"; readonly statistics: IterationStatistics }
+  /** The policy's decision after an iteration. */
+  | { readonly kind: "decision"; readonly action: string; readonly reason: string };
+
+/** Receives events synchronously; must not throw. */
+export type ProgressListener = (event: ProgressEvent) => void;

@@ -1,0 +1,149 @@
+import type { Clock } from "../base/clock.ts";
+import { MigrationError } from "../base/errors.ts";
+import type { ByteSink } from "../base/io.ts";
+import type { PageEngine } from "../engine/types.ts";
+import type { GuestSource } from "../guest/types.ts";
+import type { IterationStatistics } from "../report/profile.ts";
+import type { PrecopyPolicy } from "./policy.ts";
+import { MemoryTransfer } from "./precopy.ts";
+import type { ProgressListener } from "./progress.ts";
+import { createPortablePump } from "./pump.ts";
+import { createStreamWriter } from "./stream-writer.ts";
+
+/** How a guest is sent. */
+export interface TransferOptions {
+  readonly guest: GuestSource;
+  readonly engine: PageEngine;
+  readonly sink: ByteSink;
+  /** `non-live` suspends first and sends everything once. */
+  readonly mode: "live" | "non-live";
+  readonly policy: PrecopyPolicy;
+  readonly clock: Clock;
+  readonly onProgress: ProgressListener;
+  /** Aborting gives the transfer up; the guest runs on. */
+  readonly signal: AbortSignal;
+}
+
+/** A stream that was sent to its END, of a guest that is now suspended. */
+export interface TransferOutcome {
+  readonly iterations: readonly IterationStatistics[];
+  readonly stopReason: string;
+  /** On the transfer's clock: when the suspension was asked for, and when END was accepted. */
+  readonly suspendStartMs: number;
+  readonly streamEndMs: number;
+  readonly suspendMs: number;
+  readonly harvestMs: number;
+  readonly finalCopyMs: number;
+  readonly stateMs: number;
+  /** Lets the guest run on here, or stay paused if it was: for failures after the stream. */
+  readonly takeBack: () => Promise<void>;
+}
+
+/**
+ * Sends a guest as an image: xl header, libxl stream, libxc stream, all the way to END.
+ *
+ * On success the guest is suspended and log-dirty off; the caller decides what becomes of it. On
+ * any failure it runs again (or stays paused, if it was) before the error is thrown.
+ *
+ * @throws MigrationError MIGRATION_INTERRUPTED, MIGRATION_ABORTED, TRANSPORT_*, GUEST_*
+ */
+export async function transferGuest(options: TransferOptions): Promise<TransferOutcome> {
+  const undo = new Undo(options.guest);
+  try {
+    return await transfer(options, undo);
+  } catch (error) {
+    await undo.run(error);
+    throw options.signal.aborted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+  }
+}
+
+async function transfer(options: TransferOptions, undo: Undo): Promise<TransferOutcome> {
+  const { guest, engine, sink, policy, clock, onProgress, signal } = options;
+  const throwIfAborted = () => {
+    if (signal.aborted) {
+      throw new MigrationError("MIGRATION_INTERRUPTED");
+    }
+  };
+  onProgress({ kind: "phase", phase: "setup" });
+  const wasRunning = (await guest.status()).runState === "running";
+  const writer = createStreamWriter({ sink, config: guest.config, engine });
+  await writer.begin();
+  const pump = createPortablePump({ memory: guest.memory, engine, sink, clock });
+  const memory = new MemoryTransfer({
+    guest,
+    engine,
+    pump,
+    policy,
+    clock,
+    onProgress,
+    throwIfAborted,
+  });
+  const isLive = options.mode === "live" && wasRunning;
+  let stopReason = wasRunning ? "non-live" : "the guest does not run";
+  if (isLive) {
+    undo.disablesLogDirty();
+    await guest.logDirty.enable();
+    stopReason = await memory.precopy();
+  }
+  throwIfAborted();
+
+  onProgress({ kind: "phase", phase: "suspend" });
+  const suspendStartMs = clock.nowMs();
+  if (wasRunning) {
+    undo.resumes();
+    await guest.suspend();
+  }
+  const suspendedMs = clock.nowMs();
+  onProgress({ kind: "phase", phase: "stop-and-copy" });
+  const harvestMs = isLive ? await memory.harvest() : 0;
+  const finalStartMs = clock.nowMs();
+  await memory.finalCopy();
+  const stateStartMs = clock.nowMs();
+  onProgress({ kind: "phase", phase: "state" });
+  throwIfAborted();
+  await writer.finish(await guest.state());
+  const streamEndMs = clock.nowMs();
+  return {
+    iterations: memory.iterations,
+    stopReason,
+    suspendStartMs,
+    streamEndMs,
+    suspendMs: suspendedMs - suspendStartMs,
+    harvestMs,
+    finalCopyMs: stateStartMs - finalStartMs,
+    stateMs: streamEndMs - stateStartMs,
+    takeBack: () => undo.run(undefined),
+  };
+}
+
+/** Gives the guest back what a failed transfer took from it. */
+class Undo {
+  readonly #guest: GuestSource;
+  #resumes = false;
+  #disablesLogDirty = false;
+
+  constructor(guest: GuestSource) {
+    this.#guest = guest;
+  }
+
+  resumes(): void {
+    this.#resumes = true;
+  }
+
+  disablesLogDirty(): void {
+    this.#disablesLogDirty = true;
+  }
+
+  /** Undoes in reverse order; a guest that is lost needs nothing, and `first` is the error that counts. */
+  async run(first: unknown): Promise<void> {
+    if (first instanceof MigrationError && first.code === "GUEST_LOST") {
+      return;
+    }
+    if (this.#disablesLogDirty) {
+      await this.#guest.logDirty.disable().catch(() => undefined);
+    }
+    if (this.#resumes) {
+      await this.#guest.resume();
+    }
+  }
+}

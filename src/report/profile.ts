@@ -1,0 +1,102 @@
+import { z } from "zod";
+
+/** Version of the profile's schema; raised when a field changes meaning or goes. */
+export const PROFILE_VERSION = 1;
+
+const milliseconds = z.number().nonnegative();
+const pages = z.number().int().nonnegative();
+
+/** One pass over dirty pages. Iteration 0 sends all of memory. */
+export const iterationSchema = z.object({
+  iteration: z.number().int().nonnegative(),
+  /** Whether the guest ran meanwhile. */
+  phase: z.enum(["precopy", "stop-and-copy"]),
+  /** Pages that were to be sent when it began. */
+  pagesPlanned: pages,
+  /** Pages sent with their data. */
+  pagesSent: pages,
+  /** Pages sent as "allocate only": never populated at the source, zero at the destination. */
+  pagesAllocateOnly: pages,
+  /** Pages that could not be sent and were put off to the final iteration. */
+  pagesDeferred: pages,
+  /** Octets of stream, heads included. */
+  bytes: z.number().int().nonnegative(),
+  /** Pages dirtied while it ran; "unknown" in the final one. */
+  dirtyPagesAtEnd: z.union([pages, z.literal("unknown")]),
+  /** In the engine's bitmap scan. */
+  scanMs: milliseconds,
+  /** From the first page offered to the transport to the last accepted. */
+  sendMs: milliseconds,
+  /** In the log-dirty call that ended it. */
+  logDirtyMs: milliseconds,
+  durationMs: milliseconds,
+  /** Octets of stream a second of `sendMs`. */
+  bytesPerSecond: z.number().nonnegative(),
+  /** `dirtyPagesAtEnd` a second of `durationMs`; 0 in the final iteration. */
+  dirtyPagesPerSecond: z.number().nonnegative(),
+});
+
+/** The parts of downtime, in their order, on the source's clock; they add up to `totalMs`. */
+export const downtimeSchema = z.object({
+  /** From the request until every vCPU stood still. */
+  suspendMs: milliseconds,
+  /** The last reading of the dirty bitmap. */
+  harvestMs: milliseconds,
+  finalCopyMs: milliseconds,
+  /** Reading and sending state records, up to the stream's end. */
+  stateMs: milliseconds,
+  /** From the stream's end until the receiver was ready and permission went out. */
+  handoverMs: milliseconds,
+  /** From permission until the receiver's report that the guest runs, or until it was resumed here. */
+  resumeMs: milliseconds,
+  totalMs: milliseconds,
+});
+
+/** What one save, restore or migration did and why: the file that `--profile` writes. */
+export const profileSchema = z.object({
+  profileVersion: z.literal(PROFILE_VERSION),
+  operation: z.enum(["save", "restore", "migrate", "receive"]),
+  outcome: z.enum(["completed", "failed"]),
+  /** Code of the error that ended it, where it failed. */
+  errorCode: z.string().optional(),
+  /** Wall-clock time of the start, ISO 8601. */
+  startedAt: z.string(),
+  machine: z.object({
+    platform: z.string(),
+    kernel: z.string(),
+    arch: z.string(),
+    cpu: z.string(),
+    cpuCount: z.number().int().positive(),
+    node: z.string(),
+  }),
+  xenferry: z.string(),
+  engine: z.object({ name: z.string(), variants: z.record(z.string(), z.string()) }),
+  guest: z.object({
+    name: z.string(),
+    kind: z.string(),
+    memoryBytes: z.number().int().positive(),
+    vcpus: z.number().int().positive(),
+    logDirty: z.string(),
+  }),
+  mode: z.enum(["live", "non-live"]).optional(),
+  policy: z.object({ name: z.string(), parameters: z.record(z.string(), z.number()) }).optional(),
+  /** Why the loop ended, in the policy's words. */
+  stopReason: z.string().optional(),
+  /** The address or file. */
+  target: z.string(),
+  iterations: z.array(iterationSchema),
+  downtime: downtimeSchema.optional(),
+  /** From the request until the guest was released here, or stood ready. */
+  totalMs: milliseconds,
+  totalBytes: z.number().int().nonnegative(),
+  totalPagesSent: pages,
+});
+
+export type IterationStatistics = z.infer<typeof iterationSchema>;
+export type Downtime = z.infer<typeof downtimeSchema>;
+export type Profile = z.infer<typeof profileSchema>;
+
+/** Reads a profile back. @throws ZodError the text is another schema or version. */
+export function parseProfile(text: string): Profile {
+  return profileSchema.parse(JSON.parse(text));
+}

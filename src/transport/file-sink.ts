@@ -1,0 +1,111 @@
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { MigrationError } from "../base/errors.ts";
+import type { ByteSink } from "../base/io.ts";
+
+/** Most buffers in one writev. */
+const IOVECS_MAX = 1024;
+
+/**
+ * Opens a file to save into: a hidden temporary name beside `filePath`, mode 0600, which `end`
+ * makes durable and renames, and `abort` removes.
+ *
+ * @throws MigrationError TRANSPORT_OPEN
+ */
+export async function createFileSink(filePath: string): Promise<ByteSink> {
+  const folder = path.dirname(filePath);
+  const temporary = path.join(folder, `.${path.basename(filePath)}.${process.pid}.partial`);
+  try {
+    const handle = await open(temporary, "wx", 0o600);
+    return new FileSink(handle, { temporary, final: filePath });
+  } catch (error) {
+    throw new MigrationError("TRANSPORT_OPEN", { file: filePath }, error);
+  }
+}
+
+class FileSink implements ByteSink {
+  readonly #handle: FileHandle;
+  readonly #names: { readonly temporary: string; readonly final: string };
+  #offset = 0;
+  #tail: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(handle: FileHandle, names: { readonly temporary: string; readonly final: string }) {
+    this.#handle = handle;
+    this.#names = names;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  write(...chunks: readonly Uint8Array[]): Promise<void> {
+    const position = this.#offset;
+    this.#offset += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#tail = this.#tail.then(() => this.#writeAt(chunks, position));
+    return this.#tail;
+  }
+
+  async end(): Promise<void> {
+    await this.#tail;
+    try {
+      await this.#handle.sync();
+      await this.#close();
+      await rename(this.#names.temporary, this.#names.final);
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  async abort(): Promise<void> {
+    await this.#tail.catch(() => undefined);
+    await this.#close();
+    await rm(this.#names.temporary, { force: true });
+  }
+
+  async #writeAt(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    let at = position;
+    for (let from = 0; from < chunks.length; from += IOVECS_MAX) {
+      at = await this.#writeAll(chunks.slice(from, from + IOVECS_MAX), at);
+    }
+  }
+
+  /** Writes all of `chunks` however little the kernel takes at a time. */
+  async #writeAll(chunks: Uint8Array[], position: number): Promise<number> {
+    let at = position;
+    let rest = chunks.filter((chunk) => chunk.length > 0);
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.#handle.writev(rest, at).catch((error: unknown) => {
+        throw this.#failed(error);
+      });
+      at += bytesWritten;
+      rest = dropBytes(rest, bytesWritten);
+    }
+    return at;
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      await this.#handle.close();
+    }
+  }
+
+  #failed(error: unknown): MigrationError {
+    return new MigrationError("TRANSPORT_LOST", { file: this.#names.final }, error);
+  }
+}
+
+function dropBytes(chunks: readonly Uint8Array[], byteCount: number): Uint8Array[] {
+  let drop = byteCount;
+  const rest: Uint8Array[] = [];
+  for (const chunk of chunks) {
+    if (drop >= chunk.length) {
+      drop -= chunk.length;
+    } else {
+      rest.push(chunk.subarray(drop));
+      drop = 0;
+    }
+  }
+  return rest;
+}
