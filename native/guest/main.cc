@@ -16,10 +16,9 @@ namespace {
 
 using namespace xenferry;
 
-void say_ready(const guest::Ram& ram) {
-  std::printf("ready pid=%d ramFd=%d address=%llu bitmapFd=%d reason=%s\n", getpid(), ram.ram_fd(),
-              static_cast<unsigned long long>(ram.address()), ram.bitmap_fd(),
-              ram.software_reason().c_str());
+// From here on the control socket answers.
+void say_ready() {
+  std::printf("ready\n");
   std::fflush(stdout);
 }
 
@@ -44,7 +43,7 @@ int main(int count, char** values) {
       machine.stop(guest::RunState::kPaused);
       if (arguments.start_as == guest::StartAs::kRunning) machine.run();
     }
-    say_ready(machine.ram());
+    say_ready();
     close_terminal();
     guest::serve(machine, listener.get());
     return 0;

@@ -80,7 +80,7 @@ struct Reply {
   bool ends_guest = false;
 };
 
-Reply refuse(const std::string& why) { return {"error STATE " + why}; }
+Reply refuse(const std::string& why) { return {"error GUEST_STATE " + why}; }
 
 std::string status_line(const Machine& machine) {
   return std::string{"ok state="} + name_of(machine.run_state()) +
@@ -111,6 +111,14 @@ Reply set_state(Machine& machine, std::istringstream& words) {
   return {"ok"};
 }
 
+// Where a foreign process finds the memory: descriptors of this process, an address in it.
+std::string memory_line(const Ram& ram) {
+  std::ostringstream line;
+  line << "ok pid=" << getpid() << " ramFd=" << ram.ram_fd() << " address=" << ram.address();
+  if (ram.is_software()) line << " bitmapFd=" << ram.bitmap_fd();
+  return line.str();
+}
+
 std::string check_line(Machine& machine) {
   const CheckResult result = machine.check();
   std::ostringstream line;
@@ -137,6 +145,7 @@ Reply answer(Machine& machine, const std::string& request) {
   std::string verb;
   words >> verb;
   if (verb == "status") return {status_line(machine)};
+  if (verb == "memory") return {memory_line(machine.ram())};
   if (verb == "suspend") return stop(machine, RunState::kSuspended);
   if (verb == "pause") return stop(machine, RunState::kPaused);
   if (verb == "start") return start(machine, words);
@@ -147,7 +156,7 @@ Reply answer(Machine& machine, const std::string& request) {
   if (verb == "set-state") return set_state(machine, words);
   if (verb == "check") return {check_line(machine)};
   if (verb == "destroy") return {"ok", true};
-  return {"error VERB " + verb};
+  return {"error GUEST_PROTOCOL no such verb: " + verb};
 }
 
 // A client and what it has sent of its next line.

@@ -14,7 +14,7 @@ export interface ByteSource {
    * The view is valid until the next call. Memory grows with what has arrived, not with what
    * was asked for.
    *
-   * @throws MigrationError STREAM_TRUNCATED, TRANSPORT_*
+   * @throws MigrationError STREAM_TRUNCATED, whose `offset` is where the input ended; TRANSPORT_*
    */
   exactly(byteCount: number): Promise<Uint8Array>;
   /**

@@ -17,9 +17,19 @@ export interface TransferCliOptions {
   readonly profile?: string;
 }
 
+/** The options as they are when nothing is asked for. */
+export const TRANSFER_DEFAULTS: TransferCliOptions = {
+  live: true,
+  policy: "downtime",
+  downtime: DOWNTIME_POLICY_DEFAULTS.downtimeTargetMs,
+  iterationsMax: DOWNTIME_POLICY_DEFAULTS.iterationsMax,
+  timeMax: DOWNTIME_POLICY_DEFAULTS.totalMsMax / 1000,
+  aboveTarget: DOWNTIME_POLICY_DEFAULTS.aboveTarget,
+};
+
 /** Adds the options of {@link TransferCliOptions} to a command. */
 export function addTransferOptions(command: Command): Command {
-  const defaults = DOWNTIME_POLICY_DEFAULTS;
+  const defaults = TRANSFER_DEFAULTS;
   return command
     .option("--no-live", "suspend first, then copy everything once")
     .addOption(
@@ -27,9 +37,9 @@ export function addTransferOptions(command: Command): Command {
         .choices(["downtime", "xen"])
         .default("downtime"),
     )
-    .option("--downtime <ms>", "downtime target", positiveNumber, defaults.downtimeTargetMs)
+    .option("--downtime <ms>", "downtime target", positiveNumber, defaults.downtime)
     .option("--iterations-max <n>", "bound on iterations", positiveNumber, defaults.iterationsMax)
-    .option("--time-max <s>", "bound on pre-copy time", positiveNumber, defaults.totalMsMax / 1000)
+    .option("--time-max <s>", "bound on pre-copy time", positiveNumber, defaults.timeMax)
     .addOption(
       new Option("--above-target <action>", "at a bound, or when nothing is gained any more")
         .choices(["stop-and-copy", "abort"])

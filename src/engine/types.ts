@@ -3,29 +3,56 @@ import type { PageDataHeadCodec } from "../base/page-head.ts";
 /** The three implementations of {@link PageEngine}. */
 export type EngineName = "native" | "wasm" | "reference";
 
+/** What the loaders compare: native/engine/bindings.cc and asm/engine.ts carry the same number. */
+export const ENGINE_ABI_VERSION = 1;
+
+/** Names of the page operations, in the order of the contract. */
+export const PAGE_OPERATIONS = [
+  "scanBitmap",
+  "countBitmap",
+  "orBitmap",
+  "findZeroPages",
+  "gatherPages",
+  "scatterPages",
+  "comparePages",
+  "checksumPages",
+  "encodePageDataHead",
+  "decodePageDataHead",
+] as const;
+
+export type PageOperation = (typeof PAGE_OPERATIONS)[number];
+
+/** Every page operation of one engine, and what it is. */
+export interface PageEngine extends PageOperations {
+  readonly name: EngineName;
+  /** Which variant of each operation runs, for logs and results; for example "avx512". */
+  readonly variants: Readonly<Record<PageOperation, string>>;
+}
+
 /**
  * Every page operation; three versions give the same bytes for the same input.
  *
- * Common to all: synchronous; writes only into caller-owned arrays; returns a count; allocates
- * nothing per page. A *window* is a view of whole pages (4096 bytes each, any alignment, at most
- * 4 GiB, which may be written by a running guest meanwhile); `pageIndexes` are page numbers
- * within it, any order, repeats allowed. Sizes are checked before anything is written.
+ * Common to all: synchronous; writes only into caller-owned arrays; returns a count; keeps nothing
+ * per page. A *window* is a view of whole pages (4096 bytes each, any alignment, at most 4 GiB,
+ * which may be written by a running guest meanwhile); `pageIndexes` are page numbers within it,
+ * any order, repeats allowed. Outputs, and the inputs that go with a list of pages, have room for
+ * the whole list; what they have beyond it is neither read nor written. An output shares no memory
+ * with another argument. All of this is checked before anything is written.
  *
- * @throws RangeError an index or a length outside its array; TypeError another kind of argument.
+ * @throws RangeError an index or a length outside its array, a bitmap or a window of a wrong
+ *   length, an output that overlaps another argument; TypeError another kind of argument.
  */
-export interface PageEngine extends PageDataHeadCodec {
-  readonly name: EngineName;
-  /** Which variant of each operation runs, for logs and results; for example "avx512". */
-  readonly variants: Readonly<Record<string, string>>;
-
+export interface PageOperations extends PageDataHeadCodec {
   /**
    * Writes the numbers of set bits from bit `firstPfn` on, rising, until `outPfns` is full.
    *
-   * @param bitmap bit n is bit n mod 8 of byte n / 8; length a multiple of 8.
-   * @returns how many were written; fewer than `outPfns.length` means the end was reached.
+   * @param bitmap bit n is bit n mod 8 of byte n / 8; length a multiple of 8, at most 2^32 bits.
+   * @param firstPfn a whole number from 0; 0 pfns are written from beyond the end.
+   * @returns how many were written; fewer than `outPfns.length` means the end was reached. To go
+   *   on after a full `outPfns`, scan again from the last pfn + 1.
    */
   scanBitmap(bitmap: Uint8Array, firstPfn: number, outPfns: Uint32Array): number;
-  /** Counts set bits. */
+  /** Counts set bits; `bitmap` as in {@link PageOperations.scanBitmap}. */
   countBitmap(bitmap: Uint8Array): number;
   /** Sets in `into` every bit set in `from` (same length); returns the set bits of `into` now. */
   orBitmap(into: Uint8Array, from: Uint8Array): number;

@@ -32,3 +32,14 @@ export function isPopulatedPageType(pageType: number): boolean {
 export function hasStreamData(pageType: number): boolean {
   return pageType < PAGE_TYPE.BROKEN;
 }
+
+/** What each of the sixteen page types says. */
+const NAMES: readonly (string | undefined)[] = Array.from(
+  { length: 16 },
+  (_, pageType) => Object.entries(PAGE_TYPE).find(([, value]) => value === pageType)?.[0],
+);
+
+/** Spec name of a page type; `undefined` for reserved ones. */
+export function pageTypeName(pageType: number): keyof typeof PAGE_TYPE | undefined {
+  return NAMES[pageType] as keyof typeof PAGE_TYPE | undefined;
+}

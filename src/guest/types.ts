@@ -130,7 +130,9 @@ export interface GuestSource {
   readonly logDirty: LogDirty;
   /** Stops every vCPU between two stores; resolves when all have stopped. */
   suspend(): Promise<void>;
-  /** Runs on from where `suspend` stopped. */
+  /** Stops every vCPU at the user's request; the guest did not agree to anything. */
+  pause(): Promise<void>;
+  /** Runs on from where `suspend` or `pause` stopped. */
   resume(): Promise<void>;
   /** State of the suspended guest, in the order in which it goes into the stream. */
   state(): Promise<readonly StateRecord[]>;

@@ -13,7 +13,7 @@
  */
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink, ByteSource } from "../base/io.ts";
-import { HANDSHAKE } from "../format/xl.ts";
+import { xlSentence } from "../format/xl.ts";
 
 /** Octets looked through for the banner; a login shell may say things first. */
 const BANNER_SEARCH_BYTES_MAX = 64 << 10;
@@ -41,11 +41,11 @@ export interface SourceHandshake {
 export function sourceHandshake(source: ByteSource, sink: ByteSink): SourceHandshake {
   return {
     awaitBanner: () => findBanner(source),
-    awaitReady: () => mapFailure("HANDSHAKE_REFUSED", () => expect(source, HANDSHAKE.READY)),
-    permit: () => mapFailure("HANDSHAKE_UNDECIDED", () => sink.write(HANDSHAKE.PERMISSION)),
+    awaitReady: () => mapFailure("HANDSHAKE_REFUSED", () => expect(source, xlSentence("READY"))),
+    permit: () => mapFailure("HANDSHAKE_UNDECIDED", () => sink.write(xlSentence("PERMISSION"))),
     awaitReport: () => mapFailure("HANDSHAKE_UNDECIDED", () => readReport(source)),
     awaitPermissionBack: () =>
-      mapFailure("HANDSHAKE_UNDECIDED", () => expect(source, HANDSHAKE.PERMISSION)),
+      mapFailure("HANDSHAKE_UNDECIDED", () => expect(source, xlSentence("PERMISSION"))),
   };
 }
 
@@ -62,19 +62,19 @@ export interface TargetHandshake {
 
 export function targetHandshake(source: ByteSource, sink: ByteSink): TargetHandshake {
   return {
-    sendBanner: () => sink.write(HANDSHAKE.BANNER),
-    sendReady: () => sink.write(HANDSHAKE.READY),
-    awaitPermission: () => expect(source, HANDSHAKE.PERMISSION),
+    sendBanner: () => sink.write(xlSentence("BANNER")),
+    sendReady: () => sink.write(xlSentence("READY")),
+    awaitPermission: () => expect(source, xlSentence("PERMISSION")),
     sendReport: (report) => {
       const status = report === "running" ? REPORT_RUNNING : REPORT_FAILED;
-      return sink.write(HANDSHAKE.REPORT, Uint8Array.of(status));
+      return sink.write(xlSentence("REPORT"), Uint8Array.of(status));
     },
-    sendPermissionBack: () => sink.write(HANDSHAKE.PERMISSION),
+    sendPermissionBack: () => sink.write(xlSentence("PERMISSION")),
   };
 }
 
 async function findBanner(source: ByteSource): Promise<void> {
-  const banner = Buffer.from(HANDSHAKE.BANNER);
+  const banner = Buffer.from(xlSentence("BANNER"));
   let seen = Buffer.alloc(0);
   try {
     while (!seen.subarray(-banner.length).equals(banner)) {
@@ -91,7 +91,7 @@ async function findBanner(source: ByteSource): Promise<void> {
 }
 
 async function readReport(source: ByteSource): Promise<ReceiverReport> {
-  await expect(source, HANDSHAKE.REPORT);
+  await expect(source, xlSentence("REPORT"));
   const status = (await source.exactly(1))[0];
   return status === REPORT_RUNNING ? "running" : "failed";
 }

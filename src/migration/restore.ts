@@ -1,7 +1,180 @@
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSource } from "../base/io.ts";
-import type { PageDataHeadCodec } from "../base/page-head.ts";
 import { PAGE_BYTES } from "../base/units.ts";
+import type { PageDataEvent, RecordEvent, StreamEvent } from "../codec/events.ts";
+import { pullEvents } from "../codec/pull.ts";
+import { xlConfigText } from "../codec/xl-reader.ts";
+import type { PageEngine } from "../engine/types.ts";
+import { LIBXC_RECORD } from "../format/libxc.ts";
 import { hasStreamData } from "../format/page-type.ts";
 import { configFromJson } from "../guest/config.ts";
 import type { GuestConfig, GuestSink, StateRecord } from "../guest/types.ts";
+
+/** What an image is read from and into. */
+export interface RestoreStreamOptions {
+  readonly source: ByteSource;
+  readonly engine: PageEngine;
+  /** Makes the empty guest, once its configuration is known; called at most once. */
+  readonly prepare: (config: GuestConfig) => Promise<GuestSink>;
+}
+
+/** A guest whose memory and state are complete, and which does not run yet. */
+export interface RestoredStream {
+  readonly config: GuestConfig;
+  readonly sink: GuestSink;
+  /** Page entries with data, repeats counted. */
+  readonly pages: number;
+  readonly bytes: number;
+}
+
+/**
+ * Reads an image up to its END, and not an octet further, into an empty guest.
+ *
+ * The guest that `prepare` made is the caller's to destroy on failure.
+ *
+ * @throws MigrationError STREAM_*, RECORD_*, PAGE_DATA_*, ORDER_*, GUEST_*, TRANSPORT_*
+ * @source xg_sr_restore.c restore; libxl_stream_read.c
+ */
+export async function restoreStream(options: RestoreStreamOptions): Promise<RestoredStream> {
+  const restoring = new Restoring(options.prepare);
+  for await (const event of pullEvents(options.source, options.engine)) {
+    await restoring.take(event);
+  }
+  const { config, sink, pages } = await restoring.finish();
+  return { config, sink, pages, bytes: options.source.offset };
+}
+
+/** How a guest is restored from a file. */
+export interface RestoreOptions extends RestoreStreamOptions {
+  readonly startAs: "running" | "paused";
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Restores a guest from an image and starts it. A failure leaves no guest.
+ *
+ * @throws MigrationError as `restoreStream`; MIGRATION_INTERRUPTED
+ */
+export async function restoreGuest(options: RestoreOptions): Promise<RestoredStream> {
+  const { signal, startAs } = options;
+  let sink: GuestSink | undefined;
+  const prepare = async (config: GuestConfig) => {
+    sink = await options.prepare(config);
+    return sink;
+  };
+  const giveUp = () => void options.source.close();
+  signal.addEventListener("abort", giveUp);
+  try {
+    const restored = await restoreStream({ ...options, prepare });
+    await restored.sink.start(startAs);
+    return restored;
+  } catch (error) {
+    await sink?.destroy();
+    throw signal.aborted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+    await sink?.cleanup();
+  }
+}
+
+/** Record types that are the guest's state; the others are the stream's own. */
+const STATE_RECORDS: ReadonlySet<number> = new Set([
+  LIBXC_RECORD.X86_TSC_INFO,
+  LIBXC_RECORD.HVM_PARAMS,
+  LIBXC_RECORD.HVM_CONTEXT,
+]);
+
+class Restoring {
+  readonly #prepare: RestoreStreamOptions["prepare"];
+  readonly #state: StateRecord[] = [];
+  #config: GuestConfig | undefined;
+  #sink: GuestSink | undefined;
+  #isVerifying = false;
+  #pages = 0;
+
+  constructor(prepare: RestoreStreamOptions["prepare"]) {
+    this.#prepare = prepare;
+  }
+
+  async take(event: StreamEvent): Promise<void> {
+    switch (event.kind) {
+      case "xl-header":
+        this.#config = configFromJson(configText(event.header.config));
+        this.#sink = await this.#prepare(this.#config);
+        return;
+      case "record":
+        this.#takeRecord(event);
+        return;
+      case "page-data":
+        await this.#takePages(event);
+        return;
+      default:
+        return;
+    }
+  }
+
+  async finish() {
+    const { config, sink } = this.#ready(0);
+    await sink.applyState(this.#state);
+    return { config, sink, pages: this.#pages };
+  }
+
+  #takeRecord({ layer, type, body, offset, isOptional, name }: RecordEvent): void {
+    if (layer !== "libxc" || isOptional) {
+      return;
+    }
+    if (STATE_RECORDS.has(type)) {
+      this.#state.push({ type, body: body.slice() });
+    } else if (type === LIBXC_RECORD.VERIFY) {
+      this.#isVerifying = true;
+    } else if (!IGNORED_RECORDS.has(type)) {
+      throw new MigrationError("GUEST_STATE", { offset, record: name ?? type });
+    }
+  }
+
+  /**
+   * Stores the pages that have data. Pages without were never anything but zero, or belong to no
+   * memory. What follows VERIFY repeats what was sent, for comparison only.
+   */
+  async #takePages({ pfns, types, pages, offset }: PageDataEvent): Promise<void> {
+    const { sink } = this.#ready(offset);
+    if (this.#isVerifying) {
+      return;
+    }
+    const outside = pfns.find((pfn) => pfn >= sink.memory.pfnCount);
+    if (outside !== undefined) {
+      const { pfnCount } = sink.memory;
+      throw new MigrationError("GUEST_PFN_RANGE", { offset, pfn: outside, pfnCount });
+    }
+    const dataPfns =
+      pages.length === pfns.length * PAGE_BYTES
+        ? pfns
+        : pfns.filter((_, index) => hasStreamData(types[index]!));
+    await sink.memory.scatter(dataPfns, pages);
+    this.#pages += dataPfns.length;
+  }
+
+  #ready(offset: number): { readonly config: GuestConfig; readonly sink: GuestSink } {
+    const config = this.#config;
+    const sink = this.#sink;
+    if (config === undefined || sink === undefined) {
+      throw new MigrationError("GUEST_CONFIG", { offset, reason: "the image has no xl header" });
+    }
+    return { config, sink };
+  }
+}
+
+/** Records that say nothing an embedded guest needs. */
+const IGNORED_RECORDS: ReadonlySet<number> = new Set([
+  LIBXC_RECORD.END,
+  LIBXC_RECORD.STATIC_DATA_END,
+  LIBXC_RECORD.X86_CPUID_POLICY,
+  LIBXC_RECORD.X86_MSR_POLICY,
+]);
+
+function configText(config: Uint8Array | undefined): string {
+  if (config === undefined) {
+    throw new MigrationError("GUEST_CONFIG", { reason: "the image carries no configuration" });
+  }
+  return xlConfigText(config);
+}

@@ -2,13 +2,13 @@ import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink } from "../base/io.ts";
 import type { PageEngine } from "../engine/types.ts";
-import type { GuestSource } from "../guest/types.ts";
+import type { GuestSource, VcpuCounters } from "../guest/types.ts";
 import type { IterationStatistics } from "../report/profile.ts";
+import { createImageWriter } from "./image-writer.ts";
 import type { PrecopyPolicy } from "./policy.ts";
 import { MemoryTransfer } from "./precopy.ts";
 import type { ProgressListener } from "./progress.ts";
 import { createPortablePump } from "./pump.ts";
-import { createStreamWriter } from "./stream-writer.ts";
 
 /** How a guest is sent. */
 export interface TransferOptions {
@@ -35,6 +35,10 @@ export interface TransferOutcome {
   readonly harvestMs: number;
   readonly finalCopyMs: number;
   readonly stateMs: number;
+  /** Counters of the suspended guest. */
+  readonly vcpusAtStop: readonly VcpuCounters[];
+  /** Octets of the stream, headers included. */
+  readonly totalBytes: number;
   /** Lets the guest run on here, or stay paused if it was: for failures after the stream. */
   readonly takeBack: () => Promise<void>;
 }
@@ -66,8 +70,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   };
   onProgress({ kind: "phase", phase: "setup" });
   const wasRunning = (await guest.status()).runState === "running";
-  const writer = createStreamWriter({ sink, config: guest.config, engine });
-  await writer.begin();
+  const writer = createImageWriter(sink, engine);
+  await writer.begin(guest.config);
   const pump = createPortablePump({ memory: guest.memory, engine, sink, clock });
   const memory = new MemoryTransfer({
     guest,
@@ -95,6 +99,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   }
   const suspendedMs = clock.nowMs();
   onProgress({ kind: "phase", phase: "stop-and-copy" });
+  const atStop = guest.status();
+  atStop.catch(() => undefined);
   const harvestMs = isLive ? await memory.harvest() : 0;
   const finalStartMs = clock.nowMs();
   await memory.finalCopy();
@@ -112,6 +118,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     harvestMs,
     finalCopyMs: stateStartMs - finalStartMs,
     stateMs: streamEndMs - stateStartMs,
+    vcpusAtStop: (await atStop).vcpus,
+    totalBytes: sink.offset,
     takeBack: () => undo.run(undefined),
   };
 }

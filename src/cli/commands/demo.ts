@@ -2,20 +2,22 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
 import { parseGuestSpec } from "../../guest/config.ts";
-import { attachGuest, openBackend } from "../../guest/open.ts";
-import type { GuestConfig, GuestSource, VcpuCounters } from "../../guest/types.ts";
+import { attachGuest, listGuests, openBackend } from "../../guest/open.ts";
+import type { GuestConfig, VcpuCounters } from "../../guest/types.ts";
 import { migrateGuest } from "../../migration/migrate.ts";
-import { DOWNTIME_POLICY_DEFAULTS } from "../../migration/policy.ts";
 import { saveGuest } from "../../migration/save.ts";
-import { formatBytes, formatCount } from "../../report/format.ts";
+import { formatCount } from "../../report/format.ts";
+import type { Profile } from "../../report/profile.ts";
 import { renderProfile } from "../../report/render.ts";
+import { connect } from "../../transport/open.ts";
+import { isProven, renderCheck } from "../check-text.ts";
 import type { Context } from "../context.ts";
+import { silentDisplay } from "../display/progress.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
-import { startReceiver } from "../receiver-child.ts";
-import type { TransferCliOptions } from "../transfer-options.ts";
+import { type ReceiverChild, startReceiver } from "../receiver-child.ts";
+import { TRANSFER_DEFAULTS } from "../transfer-options.ts";
 import { runTransfer } from "../transfer-run.ts";
-import { isProven, renderCheck } from "./guests.ts";
 
 interface DemoOptions {
   readonly guest?: string;
@@ -24,13 +26,13 @@ interface DemoOptions {
 
 const GUEST_NAME = "demo";
 const PROCESS_GUEST = "process:memory=1G,dirty=200M,hot=10%,vcpus=2,fill=random";
-const SYNTHETIC_GUEST = "synthetic:memory=256M,dirty=40M,hot=10%,vcpus=1,fill=random";
+const SYNTHETIC_GUEST = "synthetic:memory=128M,dirty=20M,hot=10%,vcpus=1,fill=random";
 
 export function registerDemo({ program, run }: Registrar): void {
   program
     .command("demo")
     .description("migrate a running guest live to another process over TCP, and prove the result")
-    .option("--guest <spec>", "the guest to migrate")
+    .option("--guest <spec>", "the guest to migrate, as for create")
     .option("--folder <folder>", "where the profile and the saved image go", "xenferry-demo")
     .action((options: DemoOptions, command: Command) =>
       run(command, (context) => demo(context, options)),
@@ -47,9 +49,9 @@ async function demo(context: Context, options: DemoOptions): Promise<number> {
   try {
     const migrated = await migrateNewGuest(context, { config, receiver, options });
     const proof = await prove(context, config, migrated);
-    const image = await saveImage(context, { config, options, engine });
-    const result = { ...migrated, ...proof, image };
-    context.result(result, () => closingText(migrated.profileFile, image));
+    const image = path.join(options.folder, "demo.xl");
+    await saveImage(context, config, image);
+    context.announce({ image, profile: migrated.profileFile }, closingText(migrated, image));
     return proof.isProven ? EXIT.SUCCESS : EXIT.WORLD;
   } finally {
     await receiver.close();
@@ -130,14 +132,14 @@ async function prove(context: Context, config: GuestConfig, { vcpusAtStop }: Mig
     const stopped = totalStores(vcpusAtStop);
     const now = totalStores(check.vcpus);
     const wentOn = now > stopped || config.workload.storesPerSecond === 0;
-    const isProven = isGood(check) && wentOn;
+    const holds = isProven(check) && wentOn;
     const text = [
-      isProven ? "proof: nothing was lost" : "proof FAILED",
+      holds ? "proof: nothing was lost" : "proof FAILED",
       renderCheck(check),
       `the guest stopped at store ${formatCount(stopped)} here and is at ${formatCount(now)} there`,
     ];
-    context.announce({ check, stopped, now, isProven }, `\n${text.join("\n  ")}`);
-    return { check, isProven };
+    context.announce({ check, stopped, now, isProven: holds }, `\n${text.join("\n  ")}`);
+    return { check, isProven: holds };
   } finally {
     await guest.cleanup();
   }
@@ -145,4 +147,32 @@ async function prove(context: Context, config: GuestConfig, { vcpusAtStop }: Mig
 
 function totalStores(vcpus: readonly VcpuCounters[]): bigint {
   return vcpus.reduce((sum, vcpu) => sum + vcpu.stores, 0n);
+}
+
+/** Saves the guest that arrived, so that there is an image to look at. */
+async function saveImage(context: Context, config: GuestConfig, file: string): Promise<void> {
+  const guest = await attachGuest(config.name, context);
+  try {
+    const task = { operation: "save", guest, target: file, options: TRANSFER_DEFAULTS } as const;
+    await runTransfer({ ...context, display: () => silentDisplay }, task, (transfer) =>
+      saveGuest({ ...transfer, file, after: "destroy" }),
+    );
+  } finally {
+    await guest.cleanup();
+  }
+}
+
+function closingText({ profileFile }: Migrated, image: string): string {
+  return [
+    "",
+    `profile: ${profileFile}`,
+    `saved image: ${image}`,
+    "",
+    "next:",
+    `  npx xenferry verify ${image}`,
+    `  npx xenferry inspect ${image}`,
+    `  npx xenferry restore ${image} --name again && npx xenferry check again`,
+    "  npx xenferry migrate again localhost --downtime 10 && npx xenferry list",
+    "  npx xenferry destroy again",
+  ].join("\n");
 }

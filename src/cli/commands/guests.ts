@@ -3,8 +3,9 @@ import { MigrationError } from "../../base/errors.ts";
 import { parseConfigFile, parseGuestSpec } from "../../guest/config.ts";
 import { attachGuest, listGuests, openBackend } from "../../guest/open.ts";
 import type { GuestCheck, GuestConfig, GuestSource } from "../../guest/types.ts";
-import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
+import { formatBytes, formatCount } from "../../report/format.ts";
 import { renderTable } from "../../report/render.ts";
+import { isProven, renderCheck } from "../check-text.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
@@ -30,7 +31,7 @@ export function registerGuestCommands({ program, run }: Registrar): void {
     .command("list")
     .description("list the guests of this user")
     .action((_options, command) => run(command, list));
-  addNameCommand("pause", "stop a guest's vCPUs", (guest) => guest.suspend());
+  addNameCommand("pause", "stop a guest's vCPUs", (guest) => guest.pause());
   addNameCommand("unpause", "let a paused guest run on", (guest) => guest.resume());
   addNameCommand("destroy", "end a guest at once", (guest) => guest.destroy());
   program
@@ -144,26 +145,4 @@ async function check(context: Context, name: string): Promise<number> {
   });
   context.result(result, () => renderCheck(result!));
   return isProven(result!) ? EXIT.SUCCESS : EXIT.WORLD;
-}
-
-/** Whether a check found nothing wrong. */
-export function isProven(check: GuestCheck): boolean {
-  const faults = check.vcpus.reduce((sum, vcpu) => sum + vcpu.faults, 0n);
-  return check.pagesBad === 0 && check.versionsMatch && faults === 0n;
-}
-
-/** A check in a few lines. */
-export function renderCheck(check: GuestCheck): string {
-  const good = formatCount(check.pagesChecked - check.pagesBad);
-  const lines = [
-    `${good} of ${formatCount(check.pagesChecked)} pages hold what their number and version demand`,
-    check.versionsMatch
-      ? "all versions add up to what the vCPUs stored: no page is stale"
-      : "the versions do not add up to what the vCPUs stored: a page is stale",
-  ];
-  if (check.badPfns.length > 0) {
-    lines.push(`first bad pages: ${check.badPfns.join(", ")}`);
-  }
-  lines.push(`the guest stood still for ${formatMs(check.pauseMs)} for this check`);
-  return lines.join("\n");
 }
