@@ -61,11 +61,15 @@ function reportOf(child: ChildProcess, order: HostOrder, logFile: string): Promi
   return new Promise((resolve) => {
     const unavailable = (reason: string) =>
       resolve({ error: { code: "GUEST_UNAVAILABLE", where: { reason } } });
-    child.once("message", (report: HostReport) => resolve(report));
-    child.once("error", (error) => unavailable(error.message));
-    child.once("exit", (status, signal) => {
+    const onExit = (status: number | null, signal: string | null) => {
       const said = readFileSync(logFile, "utf8").trim().slice(-1000);
       unavailable(said === "" ? `it ended with ${signal ?? `status ${status}`}` : said);
+    };
+    child.once("error", (error) => unavailable(error.message));
+    child.once("exit", onExit);
+    child.once("message", (report: HostReport) => {
+      child.off("exit", onExit);
+      resolve(report);
     });
     // A child that is gone already has no channel; its exit tells more than this error.
     child.send(order, () => undefined);
