@@ -84,7 +84,7 @@ function buildAddons() {
 }
 
 function buildWasm() {
-  for (const target of ["engine"]) {
+  for (const target of ["engine", "guest"]) {
     const args = ["--config", "asm/asconfig.json", "--target", target];
     const result = command(bin("asc"), [`asm/${target}.ts`, ...args]);
     if (!result.ok) {

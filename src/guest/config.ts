@@ -41,7 +41,10 @@ const CONFIG = z
   .object({
     name: z
       .string()
-      .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/, "1 to 64 of A-Z a-z 0-9 . _ -, no . or - first"),
+      .regex(
+        /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}(--incoming)?$/,
+        "1 to 64 of A-Z a-z 0-9 . _ -, no . or - first",
+      ),
     kind: KINDS,
     memoryBytes: MEMORY_BYTES,
     maxMemoryBytes: MEMORY_BYTES,

@@ -2,13 +2,8 @@ import { closeSync, openSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { ERROR_CODES, type ErrorCode, MigrationError } from "../base/errors.ts";
+import { CONTROL_PAYLOAD_BYTES_MAX, FrameReader, payloadBytes } from "./frames.ts";
 import { CONTROL_SOCKET } from "./registry.ts";
-
-/** Longest line of the control protocol, without its newline. */
-export const CONTROL_LINE_BYTES_MAX = 1 << 16;
-
-/** Largest payload after a line. */
-export const CONTROL_PAYLOAD_BYTES_MAX = 1 << 26;
 
 /** Longest path of a unix socket on every system we know (108 on Linux, 104 elsewhere). */
 const SOCKET_PATH_BYTES_MAX = 103;
@@ -163,25 +158,23 @@ interface PendingRequest {
   readonly reject: (error: unknown) => void;
 }
 
-/** A reply whose payload is still arriving. */
-interface PartialReply {
-  readonly fields: ReadonlyMap<string, string>;
-  readonly payload: Uint8Array;
-  filledBytes: number;
-}
-
 class SocketControlClient implements ControlClient {
   readonly #socket: net.Socket;
   readonly #guest: string;
   readonly #pending: PendingRequest[] = [];
-  #lineStart: Buffer = Buffer.alloc(0);
-  #partial: PartialReply | undefined;
-  #failure: MigrationError | undefined;
+  /** What was answered to the first of `#pending`, while its payload arrives. */
+  #reply: ControlReply | undefined;
+  #failure: unknown;
 
   constructor(socket: net.Socket, guest: string) {
     this.#socket = socket;
     this.#guest = guest;
-    socket.on("data", (chunk) => this.#take(chunk));
+    const handler = {
+      line: (text: string) => this.#takeLine(text),
+      complete: () => this.#complete(),
+    };
+    const frames = new FrameReader(handler, { guest });
+    socket.on("data", (chunk) => this.#take(frames, chunk));
     socket.on("error", (error) => this.#fail(new MigrationError("GUEST_LOST", { guest }, error)));
     socket.on("close", () => this.#fail(new MigrationError("GUEST_LOST", { guest })));
   }
@@ -208,65 +201,40 @@ class SocketControlClient implements ControlClient {
     this.#fail(new MigrationError("GUEST_LOST", { guest: this.#guest, reason: "detached" }));
   }
 
-  #take(chunk: Buffer): void {
-    let rest = chunk;
-    while (rest.length > 0 && this.#failure === undefined) {
-      rest = this.#partial === undefined ? this.#takeLine(rest) : this.#takePayload(rest);
+  #take(frames: FrameReader, chunk: Buffer): void {
+    try {
+      frames.take(chunk);
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
-  /** Consumes up to and including a newline; returns what follows. */
-  #takeLine(chunk: Buffer): Buffer {
-    const end = chunk.indexOf(0x0a);
-    const line = Buffer.concat([this.#lineStart, end < 0 ? chunk : chunk.subarray(0, end)]);
-    if (line.length > CONTROL_LINE_BYTES_MAX) {
-      this.#fail(this.#protocolError("line too long"));
-    } else if (end < 0) {
-      this.#lineStart = line;
-    } else {
-      this.#lineStart = Buffer.alloc(0);
-      this.#answer(line.toString("utf8"));
-    }
-    return end < 0 ? chunk.subarray(chunk.length) : chunk.subarray(end + 1);
-  }
-
-  #takePayload(chunk: Buffer): Buffer {
-    const partial = this.#partial!;
-    const taken = chunk.subarray(0, partial.payload.length - partial.filledBytes);
-    partial.payload.set(taken, partial.filledBytes);
-    partial.filledBytes += taken.length;
-    if (partial.filledBytes === partial.payload.length) {
-      this.#partial = undefined;
-      this.#pending.shift()?.resolve(partial);
-    }
-    return chunk.subarray(taken.length);
-  }
-
-  #answer(line: string): void {
-    const request = this.#pending[0];
+  /** Takes a reply's line; returns where its payload goes. */
+  #takeLine(line: string): Uint8Array {
+    const [request] = this.#pending;
     if (request === undefined) {
-      this.#fail(this.#protocolError("a reply without a request"));
-    } else if (line.startsWith("error ")) {
+      throw this.#protocolError("a reply without a request");
+    }
+    if (line.startsWith("error ")) {
       this.#pending.shift();
       request.reject(refusal(line, { guest: this.#guest, verb: request.verb }));
-    } else {
-      this.#accept(parseControlLine(line), request);
+      return new Uint8Array();
     }
+    const reply = parseControlLine(line);
+    if (reply?.word !== "ok") {
+      throw this.#protocolError("not a reply");
+    }
+    const { into } = request;
+    const byteCount = payloadBytes(reply.fields, into?.length ?? CONTROL_PAYLOAD_BYTES_MAX);
+    const payload = into?.subarray(0, byteCount) ?? new Uint8Array(byteCount);
+    this.#reply = { fields: reply.fields, payload };
+    return payload;
   }
 
-  #accept(reply: ControlLine | undefined, { into }: PendingRequest): void {
-    const bytesText = reply?.fields.get("bytes") ?? "0";
-    const byteCount = /^\d{1,10}$/.test(bytesText) ? Number(bytesText) : Number.NaN;
-    const bytesMax = into?.length ?? CONTROL_PAYLOAD_BYTES_MAX;
-    if (reply?.word !== "ok" || !(byteCount <= bytesMax)) {
-      this.#fail(this.#protocolError("not a reply"));
-      return;
-    }
-    const payload = into?.subarray(0, byteCount) ?? new Uint8Array(byteCount);
-    if (byteCount > 0) {
-      this.#partial = { fields: reply.fields, payload, filledBytes: 0 };
-    } else {
-      this.#pending.shift()?.resolve({ fields: reply.fields, payload });
+  #complete(): void {
+    if (this.#reply !== undefined) {
+      this.#pending.shift()?.resolve(this.#reply);
+      this.#reply = undefined;
     }
   }
 
@@ -275,7 +243,7 @@ class SocketControlClient implements ControlClient {
   }
 
   /** The connection is of no use any more; the first reason is the one told. */
-  #fail(error: MigrationError): void {
+  #fail(error: unknown): void {
     this.#failure ??= error;
     this.#socket.destroy();
     for (const request of this.#pending.splice(0)) {

@@ -1,5 +1,6 @@
 import { processBackend } from "./process/backend.ts";
 import { openRegistry } from "./registry.ts";
+import { syntheticBackend } from "./synthetic/backend.ts";
 import type { GuestBackend, GuestKind, GuestSource } from "./types.ts";
 
 /** Where guests are. */
@@ -21,7 +22,7 @@ export async function openBackend(kind: GuestKind, { runDir }: GuestPlace): Prom
     case "process":
       return processBackend({ registry });
     case "synthetic":
-      throw new Error("no synthetic guests yet");
+      return syntheticBackend({ registry });
   }
 }
 

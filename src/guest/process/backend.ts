@@ -1,20 +1,12 @@
-import { configFromJson, configToJson } from "../config.ts";
-import { type HostAddon, probeHost, requireHost } from "../host.ts";
-import { decodeHvmState, encodeHvmState } from "../hvm-state.ts";
-import type { GuestEntry, Registry } from "../registry.ts";
-import type {
-  GuestAvailability,
-  GuestBackend,
-  GuestConfig,
-  GuestSink,
-  GuestSource,
-  LogDirty,
-} from "../types.ts";
+import { embeddedBackend } from "../embedded.ts";
+import { probeHost, requireHost } from "../host.ts";
+import type { Registry } from "../registry.ts";
+import type { GuestAvailability, GuestBackend, LogDirty } from "../types.ts";
 import { pfnCountOf } from "../workload.ts";
-import { GuestHandle } from "./handle.ts";
-import { GUEST_PROGRAM, hasGuestProgram, type LaunchOptions, launchGuest } from "./launch.ts";
+import { GUEST_PROGRAM, hasGuestProgram, launchGuest } from "./launch.ts";
 import {
   mappedMemory,
+  memoryPlace,
   openMemory,
   softwareLogDirty,
   userfaultLogDirty,
@@ -30,26 +22,39 @@ export interface ProcessBackendOptions {
 
 /** Guests that are Linux processes: RAM in a memfd, mapped from outside. */
 export function processBackend({ registry, logDirty }: ProcessBackendOptions): GuestBackend {
-  const launched = async (config: GuestConfig, startAs: LaunchOptions["startAs"]) => {
-    requireHost();
-    const entry = await registry.reserve(config.name, "process", configToJson(config));
-    try {
-      const options = { folder: entry.folder, startAs, logDirty: logDirty ?? "auto" } as const;
-      return await registry.adopt(entry, await launchGuest(config, options));
-    } catch (error) {
-      await registry.remove(entry);
-      throw error;
-    }
-  };
-  return {
+  return embeddedBackend(registry, {
     kind: "process",
-    probe: async () => availability(),
-    create: async (config, mode) =>
-      openSource(requireHost(), registry, await launched(config, mode)),
-    attach: async (name) => openSource(requireHost(), registry, await registry.find(name)),
-    prepare: async (config) =>
-      openSink(requireHost(), registry, await launched(config, "incoming")),
-  };
+    probe: availability,
+    launch: async (config, options) => {
+      requireHost();
+      return launchGuest(config, { ...options, logDirty: logDirty ?? "auto" });
+    },
+    openSource: async (handle, config) => {
+      const host = requireHost();
+      const place = await memoryPlace(handle, pfnCountOf(config));
+      const opened = openMemory(place, "r");
+      const memory = mappedMemory(host, opened.ramFd, place.pfnCount);
+      const isUserfault = opened.bitmapFd === undefined;
+      return {
+        memory,
+        logDirty: isUserfault
+          ? userfaultLogDirty(host, opened, place)
+          : softwareLogDirty(host, opened.bitmapFd, place),
+        close: () => {
+          memory.detach();
+          opened.close();
+        },
+      };
+    },
+    openSink: async (handle, config) => {
+      const place = await memoryPlace(handle, pfnCountOf(config));
+      const opened = openMemory(place, "r+");
+      return {
+        memory: writtenMemory(requireHost(), opened.ramFd, place.pfnCount),
+        close: () => opened.close(),
+      };
+    },
+  });
 }
 
 function availability(): GuestAvailability {
@@ -60,69 +65,4 @@ function availability(): GuestAvailability {
   return hasGuestProgram()
     ? { available: true, detail: "Linux, with the host add-on and the guest program" }
     : { available: false, reason: `the guest program is not built: ${GUEST_PROGRAM}` };
-}
-
-function configOf(entry: GuestEntry): GuestConfig {
-  return { ...configFromJson(entry.configText), name: entry.name };
-}
-
-async function openSource(
-  host: HostAddon,
-  registry: Registry,
-  entry: GuestEntry,
-): Promise<GuestSource> {
-  const config = configOf(entry);
-  const handle = await GuestHandle.open(registry, entry);
-  const place = await handle.place(pfnCountOf(config));
-  const opened = openMemory(place, "r");
-  const memory = mappedMemory(host, opened.ramFd, place.pfnCount);
-  const logDirty =
-    opened.bitmapFd === undefined
-      ? userfaultLogDirty(host, opened, place)
-      : softwareLogDirty(host, opened.bitmapFd, place);
-  return {
-    config,
-    memory,
-    logDirty,
-    suspend: () => handle.tell("suspend"),
-    pause: () => handle.tell("pause"),
-    resume: () => handle.start("running"),
-    state: async () => encodeHvmState(await handle.vcpuStates()),
-    status: () => handle.status(),
-    check: () => handle.check(),
-    rename: (name) => handle.rename(name),
-    destroy: () => handle.destroy(),
-    cleanup: async () => {
-      memory.detach();
-      opened.close();
-      handle.close();
-    },
-  };
-}
-
-async function openSink(
-  host: HostAddon,
-  registry: Registry,
-  entry: GuestEntry,
-): Promise<GuestSink> {
-  const config = configOf(entry);
-  const handle = await GuestHandle.open(registry, entry);
-  const place = await handle.place(pfnCountOf(config));
-  const opened = openMemory(place, "r+");
-  return {
-    config,
-    memory: writtenMemory(host, opened.ramFd, place.pfnCount),
-    applyState: async (records) => {
-      await handle.setVcpuStates(decodeHvmState(records, config.vcpus));
-    },
-    start: (mode) => handle.start(mode),
-    status: () => handle.status(),
-    check: () => handle.check(),
-    rename: (name) => handle.rename(name),
-    destroy: () => handle.destroy(),
-    cleanup: async () => {
-      opened.close();
-      handle.close();
-    },
-  };
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MigrationError } from "../../base/errors.ts";
+import type { LaunchOptions } from "../embedded.ts";
 import { CONTROL_SOCKET } from "../registry.ts";
 import type { GuestConfig, LogDirty } from "../types.ts";
 import { pfnCountOf } from "../workload.ts";
@@ -17,10 +18,7 @@ export function hasGuestProgram(): boolean {
 }
 
 /** How a guest program starts. */
-export interface LaunchOptions {
-  /** Its registry folder, where it makes its control socket. */
-  readonly folder: string;
-  readonly startAs: "running" | "paused" | "incoming";
+export interface ProcessLaunchOptions extends LaunchOptions {
   readonly logDirty: LogDirty["method"] | "auto";
 }
 
@@ -31,7 +29,10 @@ export interface LaunchOptions {
  * @returns its pid.
  * @throws MigrationError GUEST_UNAVAILABLE with what the program said
  */
-export async function launchGuest(config: GuestConfig, options: LaunchOptions): Promise<number> {
+export async function launchGuest(
+  config: GuestConfig,
+  options: ProcessLaunchOptions,
+): Promise<number> {
   const child = spawn(GUEST_PROGRAM, guestArguments(config, options), {
     cwd: options.folder,
     detached: true,
@@ -47,7 +48,7 @@ export async function launchGuest(config: GuestConfig, options: LaunchOptions): 
   return child.pid;
 }
 
-function guestArguments(config: GuestConfig, options: LaunchOptions): readonly string[] {
+function guestArguments(config: GuestConfig, options: ProcessLaunchOptions): readonly string[] {
   const { workload } = config;
   const values = {
     seed: workload.seed,

@@ -2,6 +2,8 @@ import { closeSync, openSync } from "node:fs";
 import { MigrationError } from "../../base/errors.ts";
 import { PAGE_BYTES } from "../../base/units.ts";
 import type { Window } from "../../base/window.ts";
+import { bigintField, numberField } from "../control.ts";
+import type { GuestHandle } from "../handle.ts";
 import type { HostAddon } from "../host.ts";
 import type { LogDirty, SinkMemory, SourceMemory } from "../types.ts";
 
@@ -17,6 +19,21 @@ export interface GuestMemoryPlace {
   /** Where RAM is mapped in the guest. */
   readonly address: bigint;
   readonly pfnCount: number;
+}
+
+/** Asks a guest program where its memory is. @throws MigrationError GUEST_LOST, GUEST_PROTOCOL */
+export async function memoryPlace(
+  handle: GuestHandle,
+  pfnCount: number,
+): Promise<GuestMemoryPlace> {
+  const { fields } = await handle.request("memory");
+  return {
+    pid: numberField(fields, "pid"),
+    ramFd: numberField(fields, "ramFd"),
+    bitmapFd: fields.has("bitmapFd") ? numberField(fields, "bitmapFd") : undefined,
+    address: bigintField(fields, "address"),
+    pfnCount,
+  };
 }
 
 /** Descriptors of ours on a guest's memory. */

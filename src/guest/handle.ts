@@ -1,16 +1,18 @@
-import { MigrationError } from "../../base/errors.ts";
+import { MigrationError } from "../base/errors.ts";
 import {
   bigintField,
   type ControlClient,
+  type ControlFields,
+  type ControlOptions,
+  type ControlReply,
   connectControl,
   numberField,
   textField,
-} from "../control.ts";
-import { isAlive } from "../liveness.ts";
-import type { GuestEntry, Registry } from "../registry.ts";
-import type { GuestCheck, GuestRunState, GuestStatus, VcpuCounters } from "../types.ts";
-import type { VcpuState } from "../workload.ts";
-import type { GuestMemoryPlace } from "./memory.ts";
+} from "./control.ts";
+import { isAlive } from "./liveness.ts";
+import type { GuestEntry, Registry } from "./registry.ts";
+import type { GuestCheck, GuestRunState, GuestStatus, VcpuCounters } from "./types.ts";
+import type { VcpuState } from "./workload.ts";
 
 /** How often the end of a guest's process is looked for, and how long at most (ms). */
 const END_POLL_MS = 2;
@@ -37,16 +39,9 @@ export class GuestHandle {
     return new GuestHandle(registry, entry, await connectControl(entry.folder, entry.name));
   }
 
-  /** Where its memory is. */
-  async place(pfnCount: number): Promise<GuestMemoryPlace> {
-    const { fields } = await this.#client.request("memory");
-    return {
-      pid: numberField(fields, "pid"),
-      ramFd: numberField(fields, "ramFd"),
-      bitmapFd: fields.has("bitmapFd") ? numberField(fields, "bitmapFd") : undefined,
-      address: bigintField(fields, "address"),
-      pfnCount,
-    };
+  /** Asks what only one kind of guest answers. */
+  request(verb: string, fields?: ControlFields, options?: ControlOptions): Promise<ControlReply> {
+    return this.#client.request(verb, fields, options);
   }
 
   async status(): Promise<GuestStatus> {
