@@ -68,7 +68,6 @@ void Vcpu::run() {
   {
     const std::lock_guard lock{mutex_};
     must_park_ = false;
-    is_parked_ = false;
     due_operations_ = 0;
     accrued_until_ = Clock::now();
   }
@@ -90,6 +89,7 @@ void Vcpu::thread_main() {
       is_parked_ = true;
       parked_.notify_all();
       wake_.wait(lock, [this] { return !must_park_ || must_exit_; });
+      is_parked_ = false;
       continue;
     }
     lock.unlock();
