@@ -62,7 +62,9 @@ export class Machine {
    * @throws MigrationError GUEST_CONFIG too much memory, GUEST_UNAVAILABLE the system has not so much
    */
   static async create(options: MachineOptions): Promise<Machine> {
-    return new Machine(options, await compileGuestModule());
+    const machine = new Machine(options, await compileGuestModule());
+    await Promise.all(machine.#vcpus.map((vcpu) => vcpu.ready));
+    return machine;
   }
 
   get runState(): GuestRunState {
@@ -187,12 +189,6 @@ export class Machine {
     }
   }
 
-  /** Ends the threads. */
-  async dispose(): Promise<void> {
-    await this.stop("suspended");
-    await Promise.all(this.#vcpus.map((vcpu) => vcpu.end()));
-  }
-
   /** RAM, after a look at the pfns that are to be touched in it. */
   #ram(pfns: Uint32Array): Uint8Array {
     const { pfnCount, ramOffset } = this.layout;
@@ -239,25 +235,29 @@ export class Machine {
 
 /** The thread of a vCPU. It answers tasks in their order. */
 class VcpuThread {
+  /** Resolves when the thread takes tasks. */
+  readonly ready: Promise<void>;
   readonly #worker: Worker;
   readonly #asked: (() => void)[] = [];
 
   constructor(worker: Worker, onFailure: (error: Error) => void) {
     this.#worker = worker;
+    this.ready = this.#answer();
     worker.on("message", () => this.#asked.shift()?.());
     worker.on("error", onFailure);
   }
 
   /** Resolves when the task is done. */
   ask(task: VcpuTask): Promise<void> {
-    return new Promise((resolve) => {
-      this.#asked.push(resolve);
-      this.#worker.postMessage(task);
-    });
+    this.#worker.postMessage(task);
+    return this.#answer();
   }
 
-  async end(): Promise<void> {
-    await this.#worker.terminate();
+  /** Resolves with the next message that no one else waits for. */
+  #answer(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#asked.push(resolve);
+    });
   }
 }
 

@@ -17,6 +17,7 @@ function main(): void {
     perform(task, { seat, guest, pacer });
     port.postMessage(task);
   });
+  port.postMessage("ready");
 }
 
 interface Vcpu {

@@ -13,7 +13,8 @@ export interface VcpuSeat {
 }
 
 /**
- * What a worker is asked to do; it answers each with the same task when it is done.
+ * What a worker is asked to do. It says "ready" once, then answers each task with that same task
+ * when it is done.
  *
  * `run` ends when the stop flag is set and its word notified.
  */
