@@ -1,0 +1,136 @@
+#include "dispatch.h"
+
+#include <chrono>
+#include <limits>
+
+#include "cpu.h"
+
+namespace xenferry::engine {
+namespace {
+
+constexpr std::size_t kPageCount = 16;
+constexpr std::size_t kBitmapBytes = 16 * 1024;
+constexpr int kSamples = 7;
+constexpr double kGainMin = 1.05;
+
+// Small enough to stay in the caches: what differs between variants is work, not memory.
+struct Samples {
+  std::vector<std::uint8_t> window = std::vector<std::uint8_t>(kPageCount * kPageBytes);
+  std::vector<std::uint8_t> pages = std::vector<std::uint8_t>(kPageCount * kPageBytes);
+  std::vector<std::uint32_t> page_indexes = std::vector<std::uint32_t>(kPageCount);
+  std::vector<std::uint8_t> flags = std::vector<std::uint8_t>(kPageCount);
+  std::vector<std::uint32_t> crcs = std::vector<std::uint32_t>(kPageCount);
+  std::vector<std::uint8_t> bitmap = std::vector<std::uint8_t>(kBitmapBytes);
+  std::vector<std::uint8_t> other_bitmap = std::vector<std::uint8_t>(kBitmapBytes);
+  std::vector<std::uint32_t> pfns = std::vector<std::uint32_t>(kBitmapBytes * 8);
+
+  // About one bit in 40 is set, in no rhythm that a branch predictor could learn.
+  Samples() {
+    std::uint32_t state = 1;
+    for (std::size_t at = 0; at < kBitmapBytes; ++at) {
+      state = state * 1664525 + 1013904223;
+      if (state >> 24 < 51) bitmap[at] = static_cast<std::uint8_t>(1u << (state >> 20 & 7));
+    }
+    for (std::uint32_t page = 0; page < kPageCount; ++page) page_indexes[page] = page;
+  }
+};
+
+template <typename Call>
+double fastest_seconds(Call&& call) {
+  using Clock = std::chrono::steady_clock;
+  double fastest = std::numeric_limits<double>::infinity();
+  call();
+  for (int sample = 0; sample < kSamples; ++sample) {
+    const auto start = Clock::now();
+    call();
+    const std::chrono::duration<double> elapsed = Clock::now() - start;
+    if (elapsed.count() < fastest) fastest = elapsed.count();
+  }
+  return fastest;
+}
+
+// Chooses the variant of `operation` for which `call` takes the least time.
+template <typename Function, typename Call>
+void calibrate(Operation<Function>& operation, Call&& call) {
+  double best_seconds = std::numeric_limits<double>::infinity();
+  for (std::size_t variant = 0; variant < operation.variants().size(); ++variant) {
+    Function* const run = operation.variants()[variant].run;
+    const double seconds = fastest_seconds([&] { call(run); });
+    if (variant == 0 || seconds * kGainMin < best_seconds) {
+      best_seconds = seconds;
+      operation.choose(variant);
+    }
+  }
+}
+
+void calibrate_all(Operations& operations) {
+  Samples samples;
+  calibrate(operations.scan_bitmap, [&](ScanBitmap* run) { run(samples.bitmap, 0, samples.pfns); });
+  calibrate(operations.count_bitmap, [&](CountBitmap* run) { run(samples.bitmap); });
+  calibrate(operations.or_bitmap,
+            [&](OrBitmap* run) { run(samples.other_bitmap, samples.bitmap); });
+  calibrate(operations.find_zero_pages,
+            [&](FindZeroPages* run) { run(samples.window, samples.page_indexes, samples.flags); });
+  calibrate(operations.compare_pages, [&](ComparePages* run) {
+    run(samples.window, samples.page_indexes, samples.pages, samples.flags);
+  });
+  calibrate(operations.checksum_pages,
+            [&](ChecksumPages* run) { run(samples.window, samples.page_indexes, samples.crcs); });
+}
+
+// The variants that this CPU can run, each list narrow to wide; the first of each is chosen.
+Operations runnable_operations() {
+  Operations operations{
+      .scan_bitmap = {"scanBitmap", {"portable", portable::scan_bitmap}},
+      .count_bitmap = {"countBitmap", {"portable", portable::count_bitmap}},
+      .or_bitmap = {"orBitmap", {"portable", portable::or_bitmap}},
+      .find_zero_pages = {"findZeroPages", {"portable", portable::find_zero_pages}},
+      .gather_pages = {"gatherPages", {"portable", portable::gather_pages}},
+      .scatter_pages = {"scatterPages", {"portable", portable::scatter_pages}},
+      .compare_pages = {"comparePages", {"portable", portable::compare_pages}},
+      .checksum_pages = {"checksumPages", {"portable", portable::checksum_pages}},
+      .encode_page_data_head = {"encodePageDataHead",
+                                {"portable", portable::encode_page_data_head}},
+      .decode_page_data_head = {"decodePageDataHead",
+                                {"portable", portable::decode_page_data_head}},
+  };
+  [[maybe_unused]] const CpuFeatures features = cpu_features();
+#if defined(XENFERRY_X86)
+  if (features.popcnt) {
+    operations.count_bitmap.add({"popcnt", popcnt::count_bitmap});
+    operations.or_bitmap.add({"popcnt", popcnt::or_bitmap});
+  }
+  if (features.sse42) operations.checksum_pages.add({"sse42", sse42::checksum_pages});
+  if (features.avx2) {
+    operations.scan_bitmap.add({"avx2", avx2::scan_bitmap});
+    operations.count_bitmap.add({"avx2", avx2::count_bitmap});
+    operations.or_bitmap.add({"avx2", avx2::or_bitmap});
+    operations.find_zero_pages.add({"avx2", avx2::find_zero_pages});
+    operations.compare_pages.add({"avx2", avx2::compare_pages});
+  }
+  if (features.avx512) {
+    operations.scan_bitmap.add({"avx512", avx512::scan_bitmap});
+    operations.count_bitmap.add({"avx512", avx512::count_bitmap});
+    operations.or_bitmap.add({"avx512", avx512::or_bitmap});
+    operations.find_zero_pages.add({"avx512", avx512::find_zero_pages});
+    operations.compare_pages.add({"avx512", avx512::compare_pages});
+    operations.checksum_pages.add({"avx512", avx512::checksum_pages});
+  }
+#elif defined(XENFERRY_ARM64)
+  if (features.armv8_crc) operations.checksum_pages.add({"armv8", armv8::checksum_pages});
+#endif
+  return operations;
+}
+
+}  // namespace
+
+const Operations& measured_operations() {
+  static const Operations operations = [] {
+    Operations measured = runnable_operations();
+    calibrate_all(measured);
+    return measured;
+  }();
+  return operations;
+}
+
+}  // namespace xenferry::engine
