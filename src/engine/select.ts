@@ -94,7 +94,8 @@ function loadTested(name: EngineName, loaders: EngineLoaders): PageEngine {
 /** The reason an engine cannot be used; what is no such reason is our mistake and goes on. */
 function reasonOf(error: unknown): string {
   if (error instanceof MigrationError && error.code === "ENGINE_UNAVAILABLE") {
-    return String(error.where["reason"]);
+    const { reason } = error.where;
+    return String(reason);
   }
   throw error;
 }
