@@ -15,15 +15,20 @@
         "native/engine/bindings.cc",
         "native/engine/bitmap.cc",
         "native/engine/bitmap_avx2.cc",
+        "native/engine/bitmap_avx512.cc",
         "native/engine/checksum.cc",
-        "native/engine/checksum_crc32.cc",
+        "native/engine/checksum_arm.cc",
+        "native/engine/checksum_avx512.cc",
+        "native/engine/checksum_sse42.cc",
+        "native/engine/cpu.cc",
         "native/engine/dispatch.cc",
         "native/engine/page_head.cc",
         "native/engine/pages.cc",
-        "native/engine/pages_avx2.cc"
+        "native/engine/pages_avx2.cc",
+        "native/engine/pages_avx512.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NDEBUG", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
+      "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
       "cflags_cc": ["-fexceptions"],
       "cflags_cc!": ["-fno-exceptions"]
     }

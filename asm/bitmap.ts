@@ -15,7 +15,7 @@ const BLOCK_BYTES: usize = 64;
 export function scanBitmap(bitmapBytes: u32, firstBit: u32, basePfn: u32, outCountMax: u32): u32 {
   const endPtr = FIRST_PTR + bitmapBytes;
   const outEndPtr = SECOND_PTR + outCountMax * sizeof<u32>();
-  let wordPtr = FIRST_PTR + (firstBit / WORD_BITS) * WORD_BYTES;
+  let wordPtr = FIRST_PTR + (<usize>firstBit / WORD_BITS) * WORD_BYTES;
   if (wordPtr >= endPtr) return 0;
   const skipped = load<u64>(wordPtr) & ((<u64>-1) << (firstBit % <u32>WORD_BITS));
   let outPtr = scanWord(skipped, basePfn + bitOf(wordPtr), SECOND_PTR, outEndPtr);

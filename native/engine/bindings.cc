@@ -1,165 +1,255 @@
-// What JavaScript sees of the engine: raw operations, one function a variant chosen at load. The
-// arguments are checked by src/engine/checked.ts, the same way for every engine; nothing else may
-// call these.
 #include <napi.h>
 
-#include <cstdint>
-#include <span>
+#include <algorithm>
 
+#include "../napi_args.h"
 #include "dispatch.h"
-#include "page_head.h"
 
+// The add-on's only door. Contract: PageOperations in src/engine/types.ts, whose checks are done
+// here, all of them before an operation runs. Twin of the checks: src/engine/checked.ts.
+namespace xenferry::engine {
 namespace {
 
-using namespace xenferry::engine;
-
+// Equal to ENGINE_ABI_VERSION in src/engine/types.ts; the loader compares them.
 constexpr std::uint32_t kAbiVersion = 1;
-#ifdef NDEBUG
-constexpr bool kIsRelease = true;
-#else
-constexpr bool kIsRelease = false;
-#endif
 
-// A typed array's elements, without asking for its buffer (which would cost a handle).
-template <typename Element>
-std::span<Element> elements(const Napi::CallbackInfo& info, std::size_t at) {
-  void* data = nullptr;
-  std::size_t length = 0;
-  napi_get_typedarray_info(info.Env(), info[at], nullptr, &length, &data, nullptr, nullptr);
-  return {static_cast<Element*>(data), length};
+constexpr std::size_t kBitmapBytesMax = std::size_t{1} << 29;
+constexpr std::uint64_t kWindowBytesMax = std::uint64_t{1} << 32;
+
+using Info = Napi::CallbackInfo;
+
+Bytes bitmap_argument(const Info& info, std::size_t index, const char* name) {
+  const Bytes bitmap = args::array<std::uint8_t>(info, index, name);
+  args::require(bitmap.size() % kWordBytes == 0 && bitmap.size() <= kBitmapBytesMax, info, name,
+                "is not a multiple of 8 bytes, up to 2^29");
+  return bitmap;
 }
 
-std::span<std::byte> bytes(const Napi::CallbackInfo& info, std::size_t at) {
-  return elements<std::byte>(info, at);
+Bytes window_argument(const Info& info, std::size_t index) {
+  const Bytes window = args::array<std::uint8_t>(info, index, "window");
+  args::require(window.size() % kPageBytes == 0 && window.size() <= kWindowBytesMax, info, "window",
+                "is not whole pages, up to 4 GiB");
+  return window;
 }
 
-const Dispatch& dispatch_of(const Napi::CallbackInfo& info) {
-  return *static_cast<const Dispatch*>(info.Data());
+void require_indexes(const Info& info, ConstWords page_indexes, ConstBytes window) {
+  const std::size_t page_count = window.size() / kPageBytes;
+  const auto highest = std::max_element(page_indexes.begin(), page_indexes.end());
+  if (highest == page_indexes.end() || *highest < page_count) return;
+  throw Napi::RangeError::New(info.Env(), "page " + std::to_string(*highest) +
+                                              " is outside a window of " +
+                                              std::to_string(page_count) + " pages");
 }
 
-Napi::Value count_of(const Napi::CallbackInfo& info, std::size_t count) {
+Napi::Value number(const Info& info, std::uint64_t count) {
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
-Napi::Value scan_bitmap(const Napi::CallbackInfo& info) {
-  const double first = info[1].As<Napi::Number>().DoubleValue();
-  return count_of(
-      info, dispatch_of(info).scan_bitmap.function(bytes(info, 0), static_cast<std::size_t>(first),
-                                                   elements<std::uint32_t>(info, 2)));
+// An engine with its own choice of variants: `new Engine({ scanBitmap: "portable" })` runs what is
+// named and, for the rest, what measured fastest.
+class Engine : public Napi::ObjectWrap<Engine> {
+ public:
+  explicit Engine(const Info& info);
+
+  static Napi::Function define(Napi::Env env);
+
+ private:
+  Napi::Value name(const Info& info) { return Napi::String::New(info.Env(), "native"); }
+  Napi::Value variants(const Info& info);
+  Napi::Value scan_bitmap(const Info& info);
+  Napi::Value count_bitmap(const Info& info);
+  Napi::Value or_bitmap(const Info& info);
+  Napi::Value find_zero_pages(const Info& info);
+  Napi::Value gather_pages(const Info& info);
+  Napi::Value scatter_pages(const Info& info);
+  Napi::Value compare_pages(const Info& info);
+  Napi::Value checksum_pages(const Info& info);
+  Napi::Value encode_page_data_head(const Info& info);
+  Napi::Value decode_page_data_head(const Info& info);
+
+  Operations operations_;
+};
+
+Engine::Engine(const Info& info) : ObjectWrap(info), operations_(measured_operations()) {
+  if (info[0].IsUndefined()) return;
+  if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "variants must be an object");
+  const auto named = info[0].As<Napi::Object>();
+  for_each_operation(operations_, [&](auto& operation) {
+    const Napi::Value value = named.Get(std::string(operation.name()));
+    if (value.IsUndefined()) return;
+    const std::string variant_name = value.ToString();
+    const auto variant = operation.find(variant_name);
+    args::require(variant.has_value(), info, variant_name.c_str(),
+                  "is no variant that can run here");
+    operation.choose(*variant);
+  });
 }
 
-Napi::Value count_bitmap(const Napi::CallbackInfo& info) {
-  return count_of(info, dispatch_of(info).count_bitmap.function(bytes(info, 0)));
+Napi::Function Engine::define(Napi::Env env) {
+  return DefineClass(env, "NativeEngine",
+                     {InstanceAccessor<&Engine::name>("name", napi_enumerable),
+                      InstanceAccessor<&Engine::variants>("variants", napi_enumerable),
+                      InstanceMethod<&Engine::scan_bitmap>("scanBitmap"),
+                      InstanceMethod<&Engine::count_bitmap>("countBitmap"),
+                      InstanceMethod<&Engine::or_bitmap>("orBitmap"),
+                      InstanceMethod<&Engine::find_zero_pages>("findZeroPages"),
+                      InstanceMethod<&Engine::gather_pages>("gatherPages"),
+                      InstanceMethod<&Engine::scatter_pages>("scatterPages"),
+                      InstanceMethod<&Engine::compare_pages>("comparePages"),
+                      InstanceMethod<&Engine::checksum_pages>("checksumPages"),
+                      InstanceMethod<&Engine::encode_page_data_head>("encodePageDataHead"),
+                      InstanceMethod<&Engine::decode_page_data_head>("decodePageDataHead")});
 }
 
-Napi::Value or_bitmap(const Napi::CallbackInfo& info) {
-  return count_of(info, dispatch_of(info).or_bitmap.function(bytes(info, 0), bytes(info, 1)));
+Napi::Value Engine::variants(const Info& info) {
+  auto chosen = Napi::Object::New(info.Env());
+  for_each_operation(operations_, [&](const auto& operation) {
+    chosen.Set(std::string(operation.name()), std::string(operation.chosen().name));
+  });
+  return chosen;
 }
 
-Napi::Value find_zero_pages(const Napi::CallbackInfo& info) {
-  return count_of(info, dispatch_of(info).find_zero_pages.function(
-                            bytes(info, 0), elements<const std::uint32_t>(info, 1),
-                            elements<std::uint8_t>(info, 2)));
+Napi::Value Engine::scan_bitmap(const Info& info) {
+  const ConstBytes bitmap = bitmap_argument(info, 0, "bitmap");
+  const std::uint64_t first_pfn = args::whole_number(info, 1, "firstPfn");
+  const Words out_pfns = args::array<std::uint32_t>(info, 2, "outPfns");
+  args::require_apart(info, "outPfns", std::as_bytes(out_pfns), std::as_bytes(bitmap));
+  return number(info, operations_.scan_bitmap.run()(bitmap, first_pfn, out_pfns));
 }
 
-Napi::Value gather(const Napi::CallbackInfo& info) {
-  const auto indexes = elements<const std::uint32_t>(info, 1);
-  return count_of(info, gather_pages(bytes(info, 0), indexes, bytes(info, 2)));
+Napi::Value Engine::count_bitmap(const Info& info) {
+  return number(info, operations_.count_bitmap.run()(bitmap_argument(info, 0, "bitmap")));
 }
 
-Napi::Value scatter(const Napi::CallbackInfo& info) {
-  const auto indexes = elements<const std::uint32_t>(info, 1);
-  return count_of(info, scatter_pages(bytes(info, 0), indexes, bytes(info, 2)));
+Napi::Value Engine::or_bitmap(const Info& info) {
+  const Bytes into = bitmap_argument(info, 0, "into");
+  const ConstBytes from = bitmap_argument(info, 1, "from");
+  args::require(into.size() == from.size(), info, "into", "has another length than from");
+  args::require_apart(info, "into", std::as_bytes(into), std::as_bytes(from));
+  return number(info, operations_.or_bitmap.run()(into, from));
 }
 
-Napi::Value compare(const Napi::CallbackInfo& info) {
-  const auto indexes = elements<const std::uint32_t>(info, 1);
-  return count_of(info, compare_pages(bytes(info, 0), indexes, bytes(info, 2),
-                                      elements<std::uint8_t>(info, 3)));
+Napi::Value Engine::find_zero_pages(const Info& info) {
+  const ConstBytes window = window_argument(info, 0);
+  const ConstWords page_indexes = args::array<std::uint32_t>(info, 1, "pageIndexes");
+  const Bytes out_is_zero = args::array<std::uint8_t>(info, 2, "outIsZero");
+  args::require_room(info, "outIsZero", out_is_zero, page_indexes.size());
+  args::require_apart(info, "outIsZero", std::as_bytes(out_is_zero), std::as_bytes(window),
+                      std::as_bytes(page_indexes));
+  require_indexes(info, page_indexes, window);
+  return number(info, operations_.find_zero_pages.run()(window, page_indexes, out_is_zero));
 }
 
-Napi::Value checksum(const Napi::CallbackInfo& info) {
-  return count_of(info, dispatch_of(info).checksum_pages.function(
-                            bytes(info, 0), elements<const std::uint32_t>(info, 1),
-                            elements<std::uint32_t>(info, 2)));
+Napi::Value Engine::gather_pages(const Info& info) {
+  const ConstBytes window = window_argument(info, 0);
+  const ConstWords page_indexes = args::array<std::uint32_t>(info, 1, "pageIndexes");
+  const Bytes out_pages = args::array<std::uint8_t>(info, 2, "outPages");
+  args::require_room(info, "outPages", out_pages, page_indexes.size() * kPageBytes);
+  args::require_apart(info, "outPages", std::as_bytes(out_pages), std::as_bytes(window),
+                      std::as_bytes(page_indexes));
+  require_indexes(info, page_indexes, window);
+  return number(info, operations_.gather_pages.run()(window, page_indexes, out_pages));
 }
 
-Napi::Value encode_head(const Napi::CallbackInfo& info) {
-  return count_of(info,
-                  encode_page_data_head(elements<const std::uint32_t>(info, 0),
-                                        elements<const std::uint8_t>(info, 1), bytes(info, 2)));
+Napi::Value Engine::scatter_pages(const Info& info) {
+  const ConstBytes pages = args::array<std::uint8_t>(info, 0, "pages");
+  const ConstWords page_indexes = args::array<std::uint32_t>(info, 1, "pageIndexes");
+  const Bytes window = window_argument(info, 2);
+  args::require_room(info, "pages", pages, page_indexes.size() * kPageBytes);
+  args::require_apart(info, "window", std::as_bytes(window), std::as_bytes(pages),
+                      std::as_bytes(page_indexes));
+  require_indexes(info, page_indexes, window);
+  return number(info, operations_.scatter_pages.run()(pages, page_indexes, window));
 }
 
-Napi::Value decode_head(const Napi::CallbackInfo& info) {
-  return count_of(info, decode_page_data_head(bytes(info, 0), elements<std::uint32_t>(info, 1),
-                                              elements<std::uint8_t>(info, 2)));
+Napi::Value Engine::compare_pages(const Info& info) {
+  const ConstBytes window = window_argument(info, 0);
+  const ConstWords page_indexes = args::array<std::uint32_t>(info, 1, "pageIndexes");
+  const ConstBytes pages = args::array<std::uint8_t>(info, 2, "pages");
+  const Bytes out_differs = args::array<std::uint8_t>(info, 3, "outDiffers");
+  args::require_room(info, "pages", pages, page_indexes.size() * kPageBytes);
+  args::require_room(info, "outDiffers", out_differs, page_indexes.size());
+  args::require_apart(info, "outDiffers", std::as_bytes(out_differs), std::as_bytes(window),
+                      std::as_bytes(page_indexes), std::as_bytes(pages));
+  require_indexes(info, page_indexes, window);
+  return number(info, operations_.compare_pages.run()(window, page_indexes, pages, out_differs));
 }
 
-Napi::Object operations_with(Napi::Env env, const Dispatch* dispatch) {
-  Napi::Object operations = Napi::Object::New(env);
-  const auto add = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&)) {
-    operations[name] = Napi::Function::New(env, call, name, const_cast<Dispatch*>(dispatch));
-  };
-  add("scanBitmap", scan_bitmap);
-  add("countBitmap", count_bitmap);
-  add("orBitmap", or_bitmap);
-  add("findZeroPages", find_zero_pages);
-  add("gatherPages", gather);
-  add("scatterPages", scatter);
-  add("comparePages", compare);
-  add("checksumPages", checksum);
-  add("encodePageDataHead", encode_head);
-  add("decodePageDataHead", decode_head);
-  return operations;
+Napi::Value Engine::checksum_pages(const Info& info) {
+  const ConstBytes window = window_argument(info, 0);
+  const ConstWords page_indexes = args::array<std::uint32_t>(info, 1, "pageIndexes");
+  const Words out_crcs = args::array<std::uint32_t>(info, 2, "outCrcs");
+  args::require_room(info, "outCrcs", out_crcs, page_indexes.size());
+  args::require_apart(info, "outCrcs", std::as_bytes(out_crcs), std::as_bytes(window),
+                      std::as_bytes(page_indexes));
+  require_indexes(info, page_indexes, window);
+  return number(info, operations_.checksum_pages.run()(window, page_indexes, out_crcs));
 }
 
-Napi::Object names_of(Napi::Env env, const Dispatch& dispatch) {
-  Napi::Object names = Napi::Object::New(env);
-  names["scanBitmap"] = dispatch.scan_bitmap.name;
-  names["countBitmap"] = dispatch.count_bitmap.name;
-  names["orBitmap"] = dispatch.or_bitmap.name;
-  names["findZeroPages"] = dispatch.find_zero_pages.name;
-  for (const char* copying : {"gatherPages", "scatterPages"}) names[copying] = "memcpy";
-  names["comparePages"] = "memcmp";
-  names["checksumPages"] = dispatch.checksum_pages.name;
-  for (const char* head : {"encodePageDataHead", "decodePageDataHead"}) names[head] = "words";
-  return names;
+Napi::Value Engine::encode_page_data_head(const Info& info) {
+  const ConstWords pfns = args::array<std::uint32_t>(info, 0, "pfns");
+  const ConstBytes types = args::array<std::uint8_t>(info, 1, "types");
+  const Bytes out = args::array<std::uint8_t>(info, 2, "out");
+  args::require(pfns.size() <= kHeadPagesMax, info, "pfns", "has more entries than fit one record");
+  args::require_room(info, "types", types, pfns.size());
+  args::require_room(info, "out", out, kHeadBytes + kPfnWordBytes * pfns.size());
+  args::require_apart(info, "out", std::as_bytes(out), std::as_bytes(pfns), std::as_bytes(types));
+  const ConstBytes used_types = types.first(pfns.size());
+  const bool are_types = std::all_of(used_types.begin(), used_types.end(),
+                                     [](std::uint8_t type) { return type <= kPageTypeMax; });
+  args::require(are_types, info, "types", "has one above 15");
+  return number(info, operations_.encode_page_data_head.run()(pfns, types, out));
 }
 
-Napi::Object engine_with(Napi::Env env, const Dispatch* dispatch) {
-  Napi::Object engine = Napi::Object::New(env);
-  engine["operations"] = operations_with(env, dispatch);
-  engine["variants"] = names_of(env, *dispatch);
-  return engine;
+Napi::Value Engine::decode_page_data_head(const Info& info) {
+  const ConstBytes words = args::array<std::uint8_t>(info, 0, "words");
+  const Words out_pfns = args::array<std::uint32_t>(info, 1, "outPfns");
+  const Bytes out_types = args::array<std::uint8_t>(info, 2, "outTypes");
+  args::require(words.size() % kPfnWordBytes == 0, info, "words", "is not a multiple of 8 bytes");
+  const std::size_t word_count = words.size() / kPfnWordBytes;
+  args::require_room(info, "outPfns", out_pfns, word_count);
+  args::require_room(info, "outTypes", out_types, word_count);
+  args::require_apart(info, "outPfns", std::as_bytes(out_pfns), std::as_bytes(words),
+                      std::as_bytes(out_types));
+  args::require_apart(info, "outTypes", std::as_bytes(out_types), std::as_bytes(words));
+  return number(info, operations_.decode_page_data_head.run()(words, out_pfns, out_types));
 }
 
-// The portable variant of each operation, and the last one that can run here: so that tests reach
-// those that measuring did not choose.
-Dispatch extreme_dispatch(bool is_portable) {
-  const auto pick = [is_portable](const auto& variants) {
-    return is_portable ? variants.front() : variants.back();
-  };
-  return {
-      .scan_bitmap = pick(scan_bitmap_variants()),
-      .count_bitmap = pick(count_bitmap_variants()),
-      .or_bitmap = pick(or_bitmap_variants()),
-      .find_zero_pages = pick(find_zero_pages_variants()),
-      .checksum_pages = pick(checksum_pages_variants()),
-  };
+// Names of the variants that can run here, by operation.
+Napi::Object runnable_variants(Napi::Env env) {
+  auto runnable = Napi::Object::New(env);
+  for_each_operation(measured_operations(), [&](const auto& operation) {
+    auto names = Napi::Array::New(env);
+    for (const auto& variant : operation.variants()) {
+      names.Set(names.Length(), std::string(variant.name));
+    }
+    runnable.Set(std::string(operation.name()), names);
+  });
+  return runnable;
+}
+
+constexpr const char* build_flavour() {
+#if defined(DEBUG) || (defined(__GNUC__) && !defined(__OPTIMIZE__))
+  return "debug";
+#else
+  return "release";
+#endif
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  static const Dispatch kMeasured = measured_dispatch();
-  static const Dispatch kPortable = extreme_dispatch(true);
-  static const Dispatch kWidest = extreme_dispatch(false);
-  exports["abiVersion"] = Napi::Number::New(env, kAbiVersion);
-  exports["isRelease"] = Napi::Boolean::New(env, kIsRelease);
-  exports["measured"] = engine_with(env, &kMeasured);
-  exports["portable"] = engine_with(env, &kPortable);
-  exports["widest"] = engine_with(env, &kWidest);
+  exports.Set("ABI_VERSION", kAbiVersion);
+  exports.Set("BUILD_FLAVOUR", build_flavour());
+  exports.Set("runnableVariants", runnable_variants(env));
+  exports.Set("Engine", Engine::define(env));
   return exports;
 }
 
 }  // namespace
+}  // namespace xenferry::engine
 
-NODE_API_MODULE(engine, init)
+// The macro pastes its second argument into a name, so the function must have a plain one.
+static Napi::Object init_engine(Napi::Env env, Napi::Object exports) {
+  return xenferry::engine::init(env, exports);
+}
+
+NODE_API_MODULE(engine, init_engine)

@@ -1,126 +1,146 @@
 #include "dispatch.h"
 
-#include <algorithm>
 #include <chrono>
-#include <numeric>
+#include <limits>
 
-#ifdef __aarch64__
-#include <sys/auxv.h>
-#endif
+#include "cpu.h"
 
 namespace xenferry::engine {
 namespace {
 
-constexpr std::size_t kSamplePages = 64;
-constexpr std::size_t kSampleBitmapBytes = 64 << 10;
-constexpr int kRepeats = 5;
-constexpr double kGainShare = 0.9;
+constexpr std::size_t kPageCount = 16;
+constexpr std::size_t kBitmapBytes = 16 * 1024;
+constexpr std::size_t kSampleCount = 8;
+constexpr double kGainMin = 1.05;
 
-#if defined(__x86_64__)
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-         __builtin_cpu_supports("popcnt");
-}
-#elif defined(__aarch64__) && defined(__linux__)
-bool has_crc32() {
-  constexpr unsigned long kHwcapCrc32 = 1 << 7;
-  return (getauxval(AT_HWCAP) & kHwcapCrc32) != 0;
-}
-#elif defined(__aarch64__)
-bool has_crc32() { return true; }
-#endif
+// Small enough to stay in the caches: what differs between variants is work, not memory.
+struct Input {
+  std::vector<std::uint8_t> window = std::vector<std::uint8_t>(kPageCount * kPageBytes);
+  std::vector<std::uint8_t> pages = std::vector<std::uint8_t>(kPageCount * kPageBytes);
+  std::vector<std::uint32_t> page_indexes = std::vector<std::uint32_t>(kPageCount);
+  std::vector<std::uint8_t> flags = std::vector<std::uint8_t>(kPageCount);
+  std::vector<std::uint32_t> crcs = std::vector<std::uint32_t>(kPageCount);
+  std::vector<std::uint8_t> bitmaps = std::vector<std::uint8_t>(kSampleCount * kBitmapBytes);
+  std::vector<std::uint8_t> other_bitmap = std::vector<std::uint8_t>(kBitmapBytes);
+  std::vector<std::uint32_t> pfns = std::vector<std::uint32_t>(kBitmapBytes * 8);
 
-// Shortest of a few runs: what disturbs a run only makes it longer.
-template <typename Run>
-double shortest_seconds(Run run) {
-  double shortest = 1e9;
-  for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    const auto start = std::chrono::steady_clock::now();
-    run();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    shortest = std::min(shortest, elapsed.count());
+  // About one bit in 40 is set, without a rhythm.
+  Input() {
+    std::uint32_t state = 1;
+    for (std::uint8_t& byte : bitmaps) {
+      state = state * 1664525 + 1013904223;
+      if (state >> 24 < 51) byte = static_cast<std::uint8_t>(1u << (state >> 20 & 7));
+    }
+    for (std::uint32_t page = 0; page < kPageCount; ++page) page_indexes[page] = page;
   }
-  return shortest;
+
+  // Another bitmap each sample: the branches of one that comes back would be learnt by heart.
+  ConstBytes bitmap(std::size_t sample) const noexcept {
+    return ConstBytes(bitmaps).subspan(sample * kBitmapBytes, kBitmapBytes);
+  }
+};
+
+// The least time that one of the samples took; the first only warms up.
+template <typename Call>
+double fastest_seconds(Call&& call) {
+  using Clock = std::chrono::steady_clock;
+  double fastest = std::numeric_limits<double>::infinity();
+  for (std::size_t sample = 0; sample < kSampleCount; ++sample) {
+    const auto start = Clock::now();
+    call(sample);
+    const std::chrono::duration<double> elapsed = Clock::now() - start;
+    if (sample > 0 && elapsed.count() < fastest) fastest = elapsed.count();
+  }
+  return fastest;
 }
 
-template <typename Function, typename Run>
-Variant<Function> fastest(const Variants<Function>& variants, Run run) {
-  Variant<Function> best = variants.front();
-  if (variants.size() == 1) return best;
-  double best_seconds = shortest_seconds([&] { run(best.function); });
-  for (std::size_t at = 1; at < variants.size(); ++at) {
-    const double seconds = shortest_seconds([&] { run(variants[at].function); });
-    if (seconds < best_seconds * kGainShare) {
-      best = variants[at];
+// Chooses the variant of `operation` for which `call` takes the least time.
+template <typename Function, typename Call>
+void calibrate(Operation<Function>& operation, Call&& call) {
+  double best_seconds = std::numeric_limits<double>::infinity();
+  for (std::size_t variant = 0; variant < operation.variants().size(); ++variant) {
+    Function* const run = operation.variants()[variant].run;
+    const double seconds = fastest_seconds([&](std::size_t sample) { call(run, sample); });
+    if (variant == 0 || seconds * kGainMin < best_seconds) {
       best_seconds = seconds;
+      operation.choose(variant);
     }
   }
-  return best;
+}
+
+void calibrate_all(Operations& operations) {
+  Input input;
+  calibrate(operations.scan_bitmap,
+            [&](ScanBitmap* run, std::size_t sample) { run(input.bitmap(sample), 0, input.pfns); });
+  calibrate(operations.count_bitmap,
+            [&](CountBitmap* run, std::size_t sample) { run(input.bitmap(sample)); });
+  calibrate(operations.or_bitmap, [&](OrBitmap* run, std::size_t sample) {
+    run(input.other_bitmap, input.bitmap(sample));
+  });
+  calibrate(operations.find_zero_pages, [&](FindZeroPages* run, std::size_t) {
+    run(input.window, input.page_indexes, input.flags);
+  });
+  calibrate(operations.compare_pages, [&](ComparePages* run, std::size_t) {
+    run(input.window, input.page_indexes, input.pages, input.flags);
+  });
+  calibrate(operations.checksum_pages, [&](ChecksumPages* run, std::size_t) {
+    run(input.window, input.page_indexes, input.crcs);
+  });
+}
+
+// The variants that this CPU can run, each list narrow to wide; the first of each is chosen.
+Operations runnable_operations() {
+  Operations operations{
+      .scan_bitmap = {"scanBitmap", {"portable", portable::scan_bitmap}},
+      .count_bitmap = {"countBitmap", {"portable", portable::count_bitmap}},
+      .or_bitmap = {"orBitmap", {"portable", portable::or_bitmap}},
+      .find_zero_pages = {"findZeroPages", {"portable", portable::find_zero_pages}},
+      .gather_pages = {"gatherPages", {"portable", portable::gather_pages}},
+      .scatter_pages = {"scatterPages", {"portable", portable::scatter_pages}},
+      .compare_pages = {"comparePages", {"portable", portable::compare_pages}},
+      .checksum_pages = {"checksumPages", {"portable", portable::checksum_pages}},
+      .encode_page_data_head = {"encodePageDataHead",
+                                {"portable", portable::encode_page_data_head}},
+      .decode_page_data_head = {"decodePageDataHead",
+                                {"portable", portable::decode_page_data_head}},
+  };
+  [[maybe_unused]] const CpuFeatures features = cpu_features();
+#if defined(XENFERRY_X86)
+  if (features.popcnt) {
+    operations.count_bitmap.add({"popcnt", popcnt::count_bitmap});
+    operations.or_bitmap.add({"popcnt", popcnt::or_bitmap});
+  }
+  if (features.sse42) operations.checksum_pages.add({"sse42", sse42::checksum_pages});
+  if (features.avx2) {
+    operations.scan_bitmap.add({"avx2", avx2::scan_bitmap});
+    operations.count_bitmap.add({"avx2", avx2::count_bitmap});
+    operations.or_bitmap.add({"avx2", avx2::or_bitmap});
+    operations.find_zero_pages.add({"avx2", avx2::find_zero_pages});
+    operations.compare_pages.add({"avx2", avx2::compare_pages});
+  }
+  if (features.avx512) {
+    operations.scan_bitmap.add({"avx512", avx512::scan_bitmap});
+    operations.count_bitmap.add({"avx512", avx512::count_bitmap});
+    operations.or_bitmap.add({"avx512", avx512::or_bitmap});
+    operations.find_zero_pages.add({"avx512", avx512::find_zero_pages});
+    operations.compare_pages.add({"avx512", avx512::compare_pages});
+    operations.checksum_pages.add({"avx512", avx512::checksum_pages});
+  }
+#elif defined(XENFERRY_ARM64)
+  if (features.armv8_crc) operations.checksum_pages.add({"armv8", armv8::checksum_pages});
+#endif
+  return operations;
 }
 
 }  // namespace
 
-Variants<ScanBitmap> scan_bitmap_variants() {
-  Variants<ScanBitmap> variants = {{"portable", scan_bitmap_portable}};
-#ifdef __x86_64__
-  if (has_avx2()) variants.push_back({"avx2", scan_bitmap_avx2});
-#endif
-  return variants;
-}
-
-Variants<CountBitmap> count_bitmap_variants() {
-  Variants<CountBitmap> variants = {{"portable", count_bitmap_portable}};
-#ifdef __x86_64__
-  if (has_avx2()) variants.push_back({"avx2", count_bitmap_avx2});
-#endif
-  return variants;
-}
-
-Variants<OrBitmap> or_bitmap_variants() {
-  Variants<OrBitmap> variants = {{"portable", or_bitmap_portable}};
-#ifdef __x86_64__
-  if (has_avx2()) variants.push_back({"avx2", or_bitmap_avx2});
-#endif
-  return variants;
-}
-
-Variants<FindZeroPages> find_zero_pages_variants() {
-  Variants<FindZeroPages> variants = {{"portable", find_zero_pages_portable}};
-#ifdef __x86_64__
-  if (has_avx2()) variants.push_back({"avx2", find_zero_pages_avx2});
-#endif
-  return variants;
-}
-
-Variants<ChecksumPages> checksum_pages_variants() {
-  Variants<ChecksumPages> variants = {{"slicing-by-8", checksum_pages_portable}};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("sse4.2")) variants.push_back({"sse4.2", checksum_pages_sse42});
-#elif defined(__aarch64__)
-  if (has_crc32()) variants.push_back({"armv8-crc", checksum_pages_armv8});
-#endif
-  return variants;
-}
-
-Dispatch measured_dispatch() {
-  std::vector<std::byte> pages(kSamplePages * kPageBytes);
-  std::vector<std::byte> bitmap(kSampleBitmapBytes);
-  for (std::size_t at = 0; at < bitmap.size(); at += 1024) bitmap[at] = std::byte{1};
-  std::vector<std::byte> other = bitmap;
-  std::vector<std::uint32_t> indexes(kSamplePages);
-  std::iota(indexes.begin(), indexes.end(), 0);
-  std::vector<std::uint32_t> numbers(1024);
-  std::vector<std::uint8_t> flags(kSamplePages);
-  return {
-      .scan_bitmap =
-          fastest(scan_bitmap_variants(), [&](ScanBitmap run) { run(bitmap, 0, numbers); }),
-      .count_bitmap = fastest(count_bitmap_variants(), [&](CountBitmap run) { run(bitmap); }),
-      .or_bitmap = fastest(or_bitmap_variants(), [&](OrBitmap run) { run(other, bitmap); }),
-      .find_zero_pages = fastest(find_zero_pages_variants(),
-                                 [&](FindZeroPages run) { run(pages, indexes, flags); }),
-      .checksum_pages = fastest(checksum_pages_variants(),
-                                [&](ChecksumPages run) { run(pages, indexes, numbers); }),
-  };
+const Operations& measured_operations() {
+  static const Operations operations = [] {
+    Operations measured = runnable_operations();
+    calibrate_all(measured);
+    return measured;
+  }();
+  return operations;
 }
 
 }  // namespace xenferry::engine

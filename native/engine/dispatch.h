@@ -1,43 +1,83 @@
-// Which variant of each operation runs here.
 #pragma once
 
-#include <string>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "bitmap.h"
 #include "checksum.h"
+#include "page_head.h"
 #include "pages.h"
 
+// Which variant of each page operation runs.
 namespace xenferry::engine {
 
-// A variant that this CPU can run.
+// One way to run an operation; all variants of an operation give the same bytes.
 template <typename Function>
 struct Variant {
-  const char* name;
-  Function function;
+  std::string_view name;
+  Function* run;
 };
 
+// An operation with the variants that this CPU can run, narrow to wide, "portable" first.
 template <typename Function>
-using Variants = std::vector<Variant<Function>>;
+class Operation {
+ public:
+  Operation(std::string_view name, Variant<Function> portable) : name_(name), variants_{portable} {}
 
-// All that can run here, the portable one first.
-Variants<ScanBitmap> scan_bitmap_variants();
-Variants<CountBitmap> count_bitmap_variants();
-Variants<OrBitmap> or_bitmap_variants();
-Variants<FindZeroPages> find_zero_pages_variants();
-Variants<ChecksumPages> checksum_pages_variants();
+  std::string_view name() const noexcept { return name_; }
+  const std::vector<Variant<Function>>& variants() const noexcept { return variants_; }
+  const Variant<Function>& chosen() const noexcept { return variants_[chosen_]; }
+  Function* run() const noexcept { return variants_[chosen_].run; }
 
-// The chosen variants.
-struct Dispatch {
-  Variant<ScanBitmap> scan_bitmap;
-  Variant<CountBitmap> count_bitmap;
-  Variant<OrBitmap> or_bitmap;
-  Variant<FindZeroPages> find_zero_pages;
-  Variant<ChecksumPages> checksum_pages;
+  void add(Variant<Function> variant) { variants_.push_back(variant); }
+  void choose(std::size_t variant) noexcept { chosen_ = variant; }
+
+  // Which of `variants` has that name.
+  std::optional<std::size_t> find(std::string_view variant_name) const noexcept {
+    for (std::size_t variant = 0; variant < variants_.size(); ++variant) {
+      if (variants_[variant].name == variant_name) return variant;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::string_view name_;
+  std::vector<Variant<Function>> variants_;
+  std::size_t chosen_ = 0;
 };
 
-// Measures the variants against each other on small inputs (well under 10 ms in all) and takes the
-// fastest of each; a later one must be faster by a tenth to displace an earlier one.
-Dispatch measured_dispatch();
+struct Operations {
+  Operation<ScanBitmap> scan_bitmap;
+  Operation<CountBitmap> count_bitmap;
+  Operation<OrBitmap> or_bitmap;
+  Operation<FindZeroPages> find_zero_pages;
+  Operation<GatherPages> gather_pages;
+  Operation<ScatterPages> scatter_pages;
+  Operation<ComparePages> compare_pages;
+  Operation<ChecksumPages> checksum_pages;
+  Operation<EncodePageDataHead> encode_page_data_head;
+  Operation<DecodePageDataHead> decode_page_data_head;
+};
+
+// Calls `visit` with every operation, in the order of the contract.
+template <typename Table, typename Visitor>
+void for_each_operation(Table& operations, Visitor&& visit) {
+  visit(operations.scan_bitmap);
+  visit(operations.count_bitmap);
+  visit(operations.or_bitmap);
+  visit(operations.find_zero_pages);
+  visit(operations.gather_pages);
+  visit(operations.scatter_pages);
+  visit(operations.compare_pages);
+  visit(operations.checksum_pages);
+  visit(operations.encode_page_data_head);
+  visit(operations.decode_page_data_head);
+}
+
+// The operations with the variant of each that was fastest in a calibration of a few milliseconds,
+// done once a process. A wider variant must win by a twentieth, so that variants equal but for
+// noise give the same choice each time.
+const Operations& measured_operations();
 
 }  // namespace xenferry::engine

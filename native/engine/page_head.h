@@ -1,21 +1,24 @@
-// Heads of PAGE_DATA. Contract: PageDataHeadCodec. Twins: asm/page-head.ts,
-// src/engine/reference/page-head.ts.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <span>
+#include "types.h"
 
+// Contract: PageDataHeadCodec in src/base/page-head.ts.
+// Twins: asm/page-head.ts, src/engine/reference/page-head.ts.
+// Arrays have room for all entries; types are at most 15. Written once, in plain C++: a head is
+// a five-hundredth of the pages behind it.
 namespace xenferry::engine {
+
+using EncodePageDataHead = std::size_t(ConstWords pfns, ConstBytes types, Bytes out) noexcept;
+using DecodePageDataHead = std::size_t(ConstBytes words, Words out_pfns, Bytes out_types) noexcept;
 
 inline constexpr std::size_t kHeadBytes = 16;
 inline constexpr std::size_t kPfnWordBytes = 8;
+inline constexpr std::size_t kHeadPagesMax = 16 * 1024;
+inline constexpr std::uint8_t kPageTypeMax = 15;
 
-std::size_t encode_page_data_head(std::span<const std::uint32_t> pfns,
-                                  std::span<const std::uint8_t> types,
-                                  std::span<std::byte> out) noexcept;
-std::size_t decode_page_data_head(std::span<const std::byte> words,
-                                  std::span<std::uint32_t> out_pfns,
-                                  std::span<std::uint8_t> out_types) noexcept;
+namespace portable {
+EncodePageDataHead encode_page_data_head;
+DecodePageDataHead decode_page_data_head;
+}  // namespace portable
 
 }  // namespace xenferry::engine

@@ -1,29 +1,16 @@
 #include "pages.h"
 
-#include <cstring>
-
-namespace xenferry::engine {
+namespace xenferry::engine::portable {
 namespace {
 
-// Calls `copy(first index, page count)` for each run of neighbouring, rising page indexes.
-template <typename Copy>
-void for_each_run(PageIndexes indexes, Copy copy) {
-  std::size_t first = 0;
-  for (std::size_t at = 1; at <= indexes.size(); ++at) {
-    if (at == indexes.size() || indexes[at] != indexes[at - 1] + 1) {
-      copy(first, at - first);
-      first = at;
-    }
-  }
-}
+constexpr std::size_t kBlockBytes = 64;
 
-bool is_zero_page(const std::byte* page) {
-  constexpr std::size_t kBlockWords = 8;
-  for (std::size_t at = 0; at < kPageBytes; at += kBlockWords * sizeof(std::uint64_t)) {
-    std::uint64_t words[kBlockWords];
-    std::memcpy(words, page + at, sizeof words);
+bool is_zero_page(const std::uint8_t* page) noexcept {
+  for (std::size_t block = 0; block < kPageBytes; block += kBlockBytes) {
     std::uint64_t any = 0;
-    for (const std::uint64_t word : words) any |= word;
+    for (std::size_t at = block; at < block + kBlockBytes; at += sizeof any) {
+      any |= load_u64(page + at);
+    }
     if (any != 0) return false;
   }
   return true;
@@ -31,43 +18,50 @@ bool is_zero_page(const std::byte* page) {
 
 }  // namespace
 
-std::size_t find_zero_pages_portable(Bytes window, PageIndexes indexes,
-                                     std::span<std::uint8_t> out_is_zero) noexcept {
-  std::size_t zeros = 0;
-  for (std::size_t at = 0; at < indexes.size(); ++at) {
-    const bool is_zero = is_zero_page(window.data() + std::size_t{indexes[at]} * kPageBytes);
-    out_is_zero[at] = is_zero;
-    zeros += is_zero;
+std::size_t find_zero_pages(ConstBytes window, ConstWords page_indexes,
+                            Bytes out_is_zero) noexcept {
+  std::size_t zero_pages = 0;
+  for (std::size_t entry = 0; entry < page_indexes.size(); ++entry) {
+    prefetch_page(window, page_indexes, entry);
+    const std::size_t page_index = page_indexes[entry];
+    const bool is_zero = is_zero_page(window.data() + page_index * kPageBytes);
+    out_is_zero[entry] = is_zero;
+    zero_pages += is_zero;
   }
-  return zeros;
+  return zero_pages;
 }
 
-std::size_t gather_pages(Bytes window, PageIndexes indexes, std::span<std::byte> out) noexcept {
-  for_each_run(indexes, [&](std::size_t first, std::size_t page_count) {
-    std::memcpy(out.data() + first * kPageBytes,
-                window.data() + std::size_t{indexes[first]} * kPageBytes, page_count * kPageBytes);
-  });
-  return indexes.size();
-}
-
-std::size_t scatter_pages(Bytes pages, PageIndexes indexes, std::span<std::byte> window) noexcept {
-  for_each_run(indexes, [&](std::size_t first, std::size_t page_count) {
-    std::memcpy(window.data() + std::size_t{indexes[first]} * kPageBytes,
-                pages.data() + first * kPageBytes, page_count * kPageBytes);
-  });
-  return indexes.size();
-}
-
-std::size_t compare_pages(Bytes window, PageIndexes indexes, Bytes pages,
-                          std::span<std::uint8_t> out_differs) noexcept {
-  std::size_t different = 0;
-  for (std::size_t at = 0; at < indexes.size(); ++at) {
-    const bool differs = std::memcmp(window.data() + std::size_t{indexes[at]} * kPageBytes,
-                                     pages.data() + at * kPageBytes, kPageBytes) != 0;
-    out_differs[at] = differs;
-    different += differs;
+std::size_t gather_pages(ConstBytes window, ConstWords page_indexes, Bytes out_pages) noexcept {
+  for (std::size_t entry = 0; entry < page_indexes.size(); ++entry) {
+    prefetch_page(window, page_indexes, entry);
+    const std::size_t page_index = page_indexes[entry];
+    std::memcpy(out_pages.data() + entry * kPageBytes, window.data() + page_index * kPageBytes,
+                kPageBytes);
   }
-  return different;
+  return page_indexes.size();
 }
 
-}  // namespace xenferry::engine
+std::size_t scatter_pages(ConstBytes pages, ConstWords page_indexes, Bytes window) noexcept {
+  for (std::size_t entry = 0; entry < page_indexes.size(); ++entry) {
+    const std::size_t page_index = page_indexes[entry];
+    std::memcpy(window.data() + page_index * kPageBytes, pages.data() + entry * kPageBytes,
+                kPageBytes);
+  }
+  return page_indexes.size();
+}
+
+std::size_t compare_pages(ConstBytes window, ConstWords page_indexes, ConstBytes pages,
+                          Bytes out_differs) noexcept {
+  std::size_t differing_pages = 0;
+  for (std::size_t entry = 0; entry < page_indexes.size(); ++entry) {
+    prefetch_page(window, page_indexes, entry);
+    const std::size_t page_index = page_indexes[entry];
+    const bool differs = std::memcmp(window.data() + page_index * kPageBytes,
+                                     pages.data() + entry * kPageBytes, kPageBytes) != 0;
+    out_differs[entry] = differs;
+    differing_pages += differs;
+  }
+  return differing_pages;
+}
+
+}  // namespace xenferry::engine::portable

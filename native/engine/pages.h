@@ -1,31 +1,38 @@
-// Whole pages. Contract: PageEngine. Twins: asm/pages.ts, src/engine/reference/pages.ts.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <span>
+#include "types.h"
 
+// Contracts: PageOperations.findZeroPages, gatherPages, scatterPages, comparePages in
+// src/engine/types.ts. Twins: asm/pages.ts, src/engine/reference/pages.ts.
+// Each of `page_indexes` is a page of `window`; the other arrays have room for the whole list.
+// A guest may write the window meanwhile: each byte is read, and what it was then is what counts.
 namespace xenferry::engine {
 
-inline constexpr std::size_t kPageBytes = 4096;
+using FindZeroPages = std::size_t(ConstBytes window, ConstWords page_indexes,
+                                  Bytes out_is_zero) noexcept;
+using GatherPages = std::size_t(ConstBytes window, ConstWords page_indexes,
+                                Bytes out_pages) noexcept;
+using ScatterPages = std::size_t(ConstBytes pages, ConstWords page_indexes, Bytes window) noexcept;
+using ComparePages = std::size_t(ConstBytes window, ConstWords page_indexes, ConstBytes pages,
+                                 Bytes out_differs) noexcept;
 
-using Bytes = std::span<const std::byte>;
-using PageIndexes = std::span<const std::uint32_t>;
+namespace portable {
+FindZeroPages find_zero_pages;
+GatherPages gather_pages;
+ScatterPages scatter_pages;
+ComparePages compare_pages;
+}  // namespace portable
 
-using FindZeroPages = std::size_t (*)(Bytes window, PageIndexes indexes,
-                                      std::span<std::uint8_t> out_is_zero) noexcept;
+#if defined(XENFERRY_X86)
+namespace avx2 {
+XENFERRY_AVX2 FindZeroPages find_zero_pages;
+XENFERRY_AVX2 ComparePages compare_pages;
+}  // namespace avx2
 
-std::size_t find_zero_pages_portable(Bytes window, PageIndexes indexes,
-                                     std::span<std::uint8_t> out_is_zero) noexcept;
-#ifdef __x86_64__
-std::size_t find_zero_pages_avx2(Bytes window, PageIndexes indexes,
-                                 std::span<std::uint8_t> out_is_zero) noexcept;
+namespace avx512 {
+XENFERRY_AVX512 FindZeroPages find_zero_pages;
+XENFERRY_AVX512 ComparePages compare_pages;
+}  // namespace avx512
 #endif
-
-// The C library's copy and compare are at the memory's speed already; neighbours go together.
-std::size_t gather_pages(Bytes window, PageIndexes indexes, std::span<std::byte> out) noexcept;
-std::size_t scatter_pages(Bytes pages, PageIndexes indexes, std::span<std::byte> window) noexcept;
-std::size_t compare_pages(Bytes window, PageIndexes indexes, Bytes pages,
-                          std::span<std::uint8_t> out_differs) noexcept;
 
 }  // namespace xenferry::engine

@@ -25,7 +25,7 @@ export interface Context {
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   /** Engine asked for by `--engine`, else by XENFERRY_ENGINE, else "auto". */
-  engine(): Promise<SelectedEngine>;
+  engine(): SelectedEngine;
   /** Prints one event of a long command on standard output: a line of JSON with `--json`. */
   announce(event: object, text: string): void;
   /** Prints a note that is no result: to standard error, unless `--quiet`. */

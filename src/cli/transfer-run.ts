@@ -33,7 +33,7 @@ export async function runTransfer(
   work: (options: Omit<TransferOptions, "sink">) => Promise<TransferResult>,
 ): Promise<Profile> {
   const { guest, options } = task;
-  const { engine } = await context.engine();
+  const { engine } = context.engine();
   const display = context.display();
   const iterations: IterationStatistics[] = [];
   const onProgress: ProgressListener = (event) => {

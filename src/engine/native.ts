@@ -1,60 +1,83 @@
-import { existsSync } from "node:fs";
-import path from "node:path";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import nodeGypBuild from "node-gyp-build";
 import { MigrationError } from "../base/errors.ts";
-import { checkedEngine } from "./checked.ts";
-import { ENGINE_ABI_VERSION, type PageEngine, type PageOperations } from "./types.ts";
+import { ENGINE_ABI_VERSION, type PageEngine, type PageOperation } from "./types.ts";
 
-const FOLDER = fileURLToPath(new URL("../../native/engine", import.meta.url));
+/** The same place seen from src/engine and from dist/engine. */
+const ADDON_FOLDER_URL = new URL("../../native/engine", import.meta.url);
 
-/** Raw operations of the add-on, unchecked. */
-interface AddonEngine {
-  readonly operations: PageOperations;
-  readonly variants: PageEngine["variants"];
+/** Which variant to run, by operation; operations not named run what measured fastest. */
+export type NativeVariants = Readonly<Partial<Record<PageOperation, string>>>;
+
+/** What native/engine/bindings.cc exports. */
+interface EngineAddon {
+  readonly ABI_VERSION: number;
+  readonly BUILD_FLAVOUR: "release" | "debug";
+  readonly runnableVariants: Readonly<Record<PageOperation, readonly string[]>>;
+  readonly Engine: new (variants?: NativeVariants) => PageEngine;
 }
 
-/** Which variants run: the fastest as measured at load, all portable, or all widest. */
-export type NativeFlavour = "measured" | "portable" | "widest";
-
-interface EngineAddon extends Readonly<Record<NativeFlavour, AddonEngine>> {
-  readonly abiVersion: number;
-  readonly isRelease: boolean;
+/** The part of node-gyp-build that is used here: finds a build, or throws where there is none. */
+interface BuildFinder {
+  resolve(folder: string): string;
 }
 
 /**
  * Loads the native engine.
  *
- * @param flavour other than "measured" is for tests.
- * @throws MigrationError ENGINE_UNAVAILABLE: not built, failed to load, or of another build
+ * @param variants for tests and measurements.
+ * @param folderUrl where the add-on's build is; a parameter so that tests can take it away.
+ * @throws MigrationError ENGINE_UNAVAILABLE: not built, failed to load, of another version, or a
+ *   debug build; RangeError a variant that cannot run here.
  */
-export function loadNativeEngine(flavour: NativeFlavour = "measured"): PageEngine {
-  const addon = loadAddon();
-  if (addon.abiVersion !== ENGINE_ABI_VERSION) {
-    throw unavailable(`built for version ${addon.abiVersion}, ${ENGINE_ABI_VERSION} is needed`);
-  }
-  if (!addon.isRelease) {
-    throw unavailable("a debug build; run 'npm run build'");
-  }
-  const { operations, variants } = addon[flavour];
-  return checkedEngine("native", variants, operations);
+export function loadNativeEngine(
+  variants: NativeVariants = {},
+  folderUrl: URL = ADDON_FOLDER_URL,
+): PageEngine {
+  return new (loadAddon(folderUrl).Engine)(variants);
 }
 
-function loadAddon(): EngineAddon {
-  const isBuilt = [path.join(FOLDER, "build"), path.join(FOLDER, "prebuilds")].some(existsSync);
-  if (!isBuilt) {
-    throw unavailable(
-      "not built: it needs python3, make and a C++20 compiler, then 'npm run build'",
-    );
-  }
+/**
+ * Names the variants of each operation that can run here, narrow to wide.
+ *
+ * @throws MigrationError ENGINE_UNAVAILABLE
+ */
+export function listNativeVariants(): Readonly<Record<PageOperation, readonly string[]>> {
+  return loadAddon(ADDON_FOLDER_URL).runnableVariants;
+}
+
+function loadAddon(folderUrl: URL): EngineAddon {
+  const require = createRequire(import.meta.url);
+  const addonPath = findAddon(require, fileURLToPath(folderUrl));
+  let addon: EngineAddon;
   try {
-    return nodeGypBuild(FOLDER) as EngineAddon;
-  } catch (error) {
-    const [first] = String(error instanceof Error ? error.message : error).split("\n");
-    throw unavailable(`failed to load: ${first}`, error);
+    addon = require(addonPath) as EngineAddon;
+  } catch (cause) {
+    throw unavailable(`failed to load: ${messageOf(cause)}`, cause);
+  }
+  if (addon.ABI_VERSION !== ENGINE_ABI_VERSION) {
+    const found = String(addon.ABI_VERSION);
+    throw unavailable(`built for version ${found}, ${ENGINE_ABI_VERSION} is needed`);
+  }
+  if (addon.BUILD_FLAVOUR !== "release") {
+    throw unavailable("a debug build, which no measurement may use; run 'npm run build'");
+  }
+  return addon;
+}
+
+function findAddon(require: NodeJS.Require, folder: string): string {
+  const finder = require("node-gyp-build") as BuildFinder;
+  try {
+    return finder.resolve(folder);
+  } catch (cause) {
+    throw unavailable("not built: there is no add-on for this machine; run 'npm run build'", cause);
   }
 }
 
 function unavailable(reason: string, cause?: unknown): MigrationError {
   return new MigrationError("ENGINE_UNAVAILABLE", { engine: "native", reason }, cause);
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -27,14 +27,19 @@ const VARIANTS: Readonly<Record<PageOperation, string>> = {
   decodePageDataHead: "words",
 };
 
+/** A `WebAssembly.Global` of type i32. */
+interface NumberGlobal {
+  readonly value: number;
+}
+
 /** What asm/engine.ts exports: operations on its fixed regions, and where these are. */
 interface EngineExports {
   readonly memory: WebAssembly.Memory;
-  readonly ABI_VERSION: { readonly value: number };
-  readonly REGION_BYTES: { readonly value: number };
-  readonly FIRST_PTR: { readonly value: number };
-  readonly SECOND_PTR: { readonly value: number };
-  readonly FLAGS_PTR: { readonly value: number };
+  readonly ABI_VERSION: NumberGlobal;
+  readonly REGION_BYTES: NumberGlobal;
+  readonly FIRST_PTR: NumberGlobal;
+  readonly SECOND_PTR: NumberGlobal;
+  readonly FLAGS_PTR: NumberGlobal;
   scanBitmap(bytes: number, firstBit: number, basePfn: number, countMax: number): number;
   countBitmap(bitmapBytes: number): number;
   orBitmap(bitmapBytes: number): number;
@@ -77,8 +82,7 @@ function instantiate(moduleUrl: URL): EngineExports {
   let asm: EngineExports;
   try {
     const module = new WebAssembly.Module(readFileSync(moduleUrl));
-    const imports = { env: { abort: () => undefined } };
-    asm = new WebAssembly.Instance(module, imports).exports as unknown as EngineExports;
+    asm = new WebAssembly.Instance(module).exports as unknown as EngineExports;
   } catch (cause) {
     const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
     const reason = isMissing
@@ -96,7 +100,7 @@ function instantiate(moduleUrl: URL): EngineExports {
 
 function openArena(asm: EngineExports): Arena {
   const { buffer } = asm.memory;
-  const regionBytes: number = asm.REGION_BYTES.value;
+  const regionBytes = asm.REGION_BYTES.value;
   return {
     asm,
     first: new Uint8Array(buffer, asm.FIRST_PTR.value, regionBytes),

@@ -1,28 +1,39 @@
-import { loadNativeEngine } from "../../src/engine/native.ts";
+import { listNativeVariants, loadNativeEngine } from "../../src/engine/native.ts";
 import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
 import type { PageEngine } from "../../src/engine/types.ts";
 import { loadWasmEngine } from "../../src/engine/wasm.ts";
 
-/** Label and engine of every engine that loads here, each native variant included. */
-export function availableEngines(): readonly (readonly [string, PageEngine])[] {
-  const loaders: readonly (readonly [string, () => PageEngine])[] = [
-    ["native", () => loadNativeEngine()],
-    ["native, portable variants", () => loadNativeEngine("portable")],
-    ["native, widest variants", () => loadNativeEngine("widest")],
-    ["wasm", () => loadWasmEngine()],
-    ["reference", createReferenceEngine],
+type Labelled = readonly [label: string, engine: PageEngine];
+
+/** One of each of the three engines that load here; says which do not, and why. */
+export function threeEngines(): readonly Labelled[] {
+  return [
+    ...loaded("native", () => loadNativeEngine()),
+    ...loaded("wasm", () => loadWasmEngine()),
+    ...loaded("reference", createReferenceEngine),
   ];
-  return loaders.flatMap(([label, load]) => {
-    try {
-      return [[label, load()] as const];
-    } catch (error) {
-      console.warn(`${label}: not tested: ${error instanceof Error ? error.message : error}`);
-      return [];
-    }
-  });
 }
 
-/** One of each of the three. */
-export function threeEngines(): readonly (readonly [string, PageEngine])[] {
-  return availableEngines().filter(([label]) => !label.includes("variants"));
+/** The three, and the native engine once for each variant of an operation that can run here. */
+export function allEngines(): readonly Labelled[] {
+  const engines = threeEngines();
+  const hasNative = engines.some(([label]) => label === "native");
+  const variants = hasNative ? Object.entries(listNativeVariants()) : [];
+  return [
+    ...engines,
+    ...variants.flatMap(([operation, names]) =>
+      names.flatMap((name) =>
+        loaded(`native, ${operation} ${name}`, () => loadNativeEngine({ [operation]: name })),
+      ),
+    ),
+  ];
+}
+
+function loaded(label: string, load: () => PageEngine): readonly Labelled[] {
+  try {
+    return [[label, load()]];
+  } catch (error) {
+    console.warn(`${label}: not tested: ${error instanceof Error ? error.message : error}`);
+    return [];
+  }
 }

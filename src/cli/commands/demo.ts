@@ -40,7 +40,7 @@ export function registerDemo({ program, run }: Registrar): void {
 }
 
 async function demo(context: Context, options: DemoOptions): Promise<number> {
-  const { engine, reasons } = await context.engine();
+  const { engine, reasons } = context.engine();
   context.note(`engine: ${engine.name} (${reasons.join("; ")})`);
   const config = await chooseGuest(context, options);
   await mkdir(options.folder, { recursive: true });

@@ -11,15 +11,15 @@ export function registerEngines({ program, run }: Registrar): void {
 }
 
 async function showEngines(context: Context): Promise<number> {
-  const engines = await listEngines();
-  const { engine, reasons } = await context.engine();
+  const engines = listEngines();
+  const { engine, reasons } = context.engine();
   context.result({ engines, chosen: engine.name, reasons }, () =>
     [...engines.map(describe), `chosen: ${engine.name} (${reasons.join("; ")})`].join("\n"),
   );
   return EXIT.SUCCESS;
 }
 
-function describe(entry: Awaited<ReturnType<typeof listEngines>>[number]): string {
+function describe(entry: ReturnType<typeof listEngines>[number]): string {
   return entry.available
     ? `${entry.name}: loads; ${formatVariants(entry.variants)}`
     : `${entry.name}: does not load: ${entry.reason}`;

@@ -38,7 +38,7 @@ async function withImage(
 }
 
 async function verify(context: Context, file: string, image: ImageSource): Promise<number> {
-  const { engine } = await context.engine();
+  const { engine } = context.engine();
   const report = await verifyStream(image, engine, { signal: context.signal });
   context.result({ file, ...report }, () => verdict(file, report));
   return report.isAccepted ? EXIT.SUCCESS : EXIT.WORLD;
@@ -70,7 +70,7 @@ async function inspect(
   image: ImageSource,
   options: { readonly digest: boolean },
 ): Promise<number> {
-  const selected = await context.engine();
+  const selected = context.engine();
   const report = await inspectStream(image, selected.engine, {
     withDigest: options.digest,
     signal: context.signal,

@@ -83,7 +83,7 @@ async function receiveOne(
   connection: Connection,
   options: ReceiveOptions,
 ): Promise<void> {
-  const { engine } = await context.engine();
+  const { engine } = context.engine();
   try {
     const received = await receiveGuest({
       connection,

@@ -32,7 +32,7 @@ export function registerRestore({ program, run }: Registrar): void {
 }
 
 async function restore(context: Context, file: string, options: RestoreOptions): Promise<number> {
-  const { engine } = await context.engine();
+  const { engine } = context.engine();
   const source = await openImage(file === "-" ? process.stdin : file);
   const startMs = context.clock.nowMs();
   try {

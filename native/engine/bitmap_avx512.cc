@@ -1,0 +1,129 @@
+#include "avx512.h"
+#include "bitmap.h"
+
+#if defined(XENFERRY_X86)
+#include <algorithm>
+#include <array>
+
+namespace xenferry::engine::avx512 {
+namespace {
+
+constexpr std::size_t kVectorBytes = 64;
+constexpr std::size_t kBlockBytes = 4 * kVectorBytes;
+constexpr std::size_t kLanes = 16;
+
+constexpr auto kBitNumbers = [] {
+  std::array<std::uint8_t, kWordBits> numbers{};
+  for (std::size_t bit = 0; bit < kWordBits; ++bit) numbers[bit] = static_cast<std::uint8_t>(bit);
+  return numbers;
+}();
+
+XENFERRY_AVX512 inline bool is_zero_block(const std::uint8_t* from) noexcept {
+  const __m512i low =
+      _mm512_or_si512(_mm512_loadu_si512(from), _mm512_loadu_si512(from + kVectorBytes));
+  const __m512i high = _mm512_or_si512(_mm512_loadu_si512(from + 2 * kVectorBytes),
+                                       _mm512_loadu_si512(from + 3 * kVectorBytes));
+  const __m512i all = _mm512_or_si512(low, high);
+  return _mm512_test_epi64_mask(all, all) == 0;
+}
+
+// Stores the first `count` (at most 16 count) of sixteen positions as pfns.
+XENFERRY_AVX512 inline void store_lanes(std::uint32_t* out, __m128i positions, __m512i base,
+                                        unsigned count) noexcept {
+  const __m512i pfns = _mm512_add_epi32(base, _mm512_cvtepu8_epi32(positions));
+  _mm512_mask_storeu_epi32(out, static_cast<__mmask16>(_bzhi_u32(0xffff, count)), pfns);
+}
+
+// The positions of all set bits come from one compression of the numbers 0 to 63: no branch a bit.
+XENFERRY_AVX512 inline std::uint32_t* scan_any_word(std::uint64_t word, std::uint32_t base_pfn,
+                                                    std::uint32_t* out,
+                                                    const std::uint32_t* out_end) noexcept {
+  const auto set_bits = static_cast<unsigned>(__builtin_popcountll(word));
+  if (set_bits > static_cast<std::size_t>(out_end - out)) {
+    return scan_word(word, base_pfn, out, out_end);
+  }
+  const __m512i positions =
+      _mm512_maskz_compress_epi8(word, _mm512_loadu_si512(kBitNumbers.data()));
+  const __m512i base = _mm512_set1_epi32(static_cast<int>(base_pfn));
+  store_lanes(out, _mm512_castsi512_si128(positions), base, set_bits);
+  if (set_bits > kLanes) {
+    store_lanes(out + kLanes, _mm512_extracti32x4_epi32(positions, 1), base, set_bits - 16);
+    if (set_bits > 2 * kLanes) {
+      store_lanes(out + 2 * kLanes, _mm512_extracti32x4_epi32(positions, 2), base, set_bits - 32);
+    }
+    if (set_bits > 3 * kLanes) {
+      store_lanes(out + 3 * kLanes, _mm512_extracti32x4_epi32(positions, 3), base, set_bits - 48);
+    }
+  }
+  return out + set_bits;
+}
+
+// One test finds the words of a vector that have anything set.
+XENFERRY_AVX512 inline std::uint32_t* scan_vector(const std::uint8_t* from, std::uint32_t base_pfn,
+                                                  std::uint32_t* out,
+                                                  const std::uint32_t* out_end) noexcept {
+  const __m512i vector = _mm512_loadu_si512(from);
+  for (unsigned words = _mm512_test_epi64_mask(vector, vector); words != 0; words &= words - 1) {
+    const auto index = static_cast<unsigned>(__builtin_ctz(words));
+    const std::uint64_t word = load_u64(from + index * kWordBytes);
+    out = scan_any_word(word, base_pfn + index * static_cast<unsigned>(kWordBits), out, out_end);
+  }
+  return out;
+}
+
+}  // namespace
+
+XENFERRY_AVX512 std::size_t scan_bitmap(ConstBytes bitmap, std::uint64_t first_pfn,
+                                        Words out_pfns) noexcept {
+  std::uint64_t at = first_pfn / kWordBits * kWordBytes;
+  if (at >= bitmap.size()) return 0;
+  std::uint32_t* out = out_pfns.data();
+  const std::uint32_t* const out_end = out + out_pfns.size();
+  const std::uint64_t mask = ~std::uint64_t{0} << (first_pfn % kWordBits);
+  const std::uint64_t first_word = load_u64(bitmap.data() + at) & mask;
+  out = scan_any_word(first_word, static_cast<std::uint32_t>(at * 8), out, out_end);
+  at += kWordBytes;
+  while (bitmap.size() - at >= kVectorBytes && out != out_end) {
+    if (bitmap.size() - at >= kBlockBytes && is_zero_block(bitmap.data() + at)) {
+      at += kBlockBytes;
+      continue;
+    }
+    const std::size_t block_bytes = std::min<std::size_t>(kBlockBytes, bitmap.size() - at);
+    const std::uint64_t block_end = at + block_bytes / kVectorBytes * kVectorBytes;
+    for (; at < block_end && out != out_end; at += kVectorBytes) {
+      out = scan_vector(bitmap.data() + at, static_cast<std::uint32_t>(at * 8), out, out_end);
+    }
+  }
+  for (; at < bitmap.size() && out != out_end; at += kWordBytes) {
+    const std::uint64_t word = load_u64(bitmap.data() + at);
+    out = scan_any_word(word, static_cast<std::uint32_t>(at * 8), out, out_end);
+  }
+  return static_cast<std::size_t>(out - out_pfns.data());
+}
+
+XENFERRY_AVX512 std::uint64_t count_bitmap(ConstBytes bitmap) noexcept {
+  __m512i lanes = _mm512_setzero_si512();
+  std::size_t at = 0;
+  for (; bitmap.size() - at >= kVectorBytes; at += kVectorBytes) {
+    const __m512i vector = _mm512_loadu_si512(bitmap.data() + at);
+    lanes = _mm512_add_epi64(lanes, _mm512_popcnt_epi64(vector));
+  }
+  const auto set_bits = static_cast<std::uint64_t>(_mm512_reduce_add_epi64(lanes));
+  return set_bits + popcnt::count_bitmap(bitmap.subspan(at));
+}
+
+XENFERRY_AVX512 std::uint64_t or_bitmap(Bytes into, ConstBytes from) noexcept {
+  __m512i lanes = _mm512_setzero_si512();
+  std::size_t at = 0;
+  for (; into.size() - at >= kVectorBytes; at += kVectorBytes) {
+    const __m512i both =
+        _mm512_or_si512(_mm512_loadu_si512(into.data() + at), _mm512_loadu_si512(from.data() + at));
+    _mm512_storeu_si512(into.data() + at, both);
+    lanes = _mm512_add_epi64(lanes, _mm512_popcnt_epi64(both));
+  }
+  const auto set_bits = static_cast<std::uint64_t>(_mm512_reduce_add_epi64(lanes));
+  return set_bits + popcnt::or_bitmap(into.subspan(at), from.subspan(at));
+}
+
+}  // namespace xenferry::engine::avx512
+#endif
