@@ -8,8 +8,8 @@ import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
 import { inspectStream } from "../../src/migration/inspect.ts";
 import { verifyStream } from "../../src/migration/verify-stream.ts";
 import { openImage } from "../../src/transport/image-file.ts";
-import { threeEngines } from "../support/engines.ts";
 import { NO_SHARED, SHARED, sharedImages } from "../support/shared.ts";
+import { threeEngines } from "../support/three-engines.ts";
 
 if (SHARED === undefined) {
   console.warn(`images of real Xen: ${NO_SHARED}`);

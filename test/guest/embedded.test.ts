@@ -160,7 +160,7 @@ describe.each(KINDS)("%s guest", (kind) => {
     process.kill(owner.pid, "SIGKILL");
     await expect(storesMore(guest, 1e9)).rejects.toThrow(refused("GUEST_LOST"));
     await guest.cleanup();
-    expect(await listGuests(place)).toEqual([]);
+    await expect.poll(() => listGuests(place)).toEqual([]);
   });
 
   test.runIf(isHere)("under construction refuses what is not its own", async () => {

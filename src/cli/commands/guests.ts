@@ -99,12 +99,25 @@ async function create(
 
 async function list(context: Context): Promise<number> {
   const listed = await listGuests(context);
-  const guests = await Promise.all(listed.map(({ name }) => describe(context, name)));
+  const described = await Promise.all(listed.map(({ name }) => describeUnlessLost(context, name)));
+  const guests = described.filter((guest) => guest !== undefined);
   context.result(guests, () => renderTable(LIST_HEAD, guests.map(listRow)));
   return EXIT.SUCCESS;
 }
 
 const LIST_HEAD = ["name", "kind", "memory", "vcpus", "state", "stores"];
+
+/** A guest may end between being listed and being asked. */
+async function describeUnlessLost(context: Context, name: string) {
+  try {
+    return await describe(context, name);
+  } catch (error) {
+    if (error instanceof MigrationError && error.code.startsWith("GUEST_")) {
+      return undefined;
+    }
+    throw error;
+  }
+}
 
 async function describe(context: Context, name: string) {
   const guest = await attachGuest(name, context);

@@ -1,4 +1,4 @@
-import { listNativeVariants, loadNativeEngine } from "../../src/engine/native.ts";
+import { loadNativeEngine } from "../../src/engine/native.ts";
 import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
 import type { PageEngine } from "../../src/engine/types.ts";
 import { loadWasmEngine } from "../../src/engine/wasm.ts";
@@ -11,21 +11,6 @@ export function threeEngines(): readonly Labelled[] {
     ...loaded("native", () => loadNativeEngine()),
     ...loaded("wasm", () => loadWasmEngine()),
     ...loaded("reference", createReferenceEngine),
-  ];
-}
-
-/** The three, and the native engine once for each variant of an operation that can run here. */
-export function allEngines(): readonly Labelled[] {
-  const engines = threeEngines();
-  const hasNative = engines.some(([label]) => label === "native");
-  const variants = hasNative ? Object.entries(listNativeVariants()) : [];
-  return [
-    ...engines,
-    ...variants.flatMap(([operation, names]) =>
-      names.flatMap((name) =>
-        loaded(`native, ${operation} ${name}`, () => loadNativeEngine({ [operation]: name })),
-      ),
-    ),
   ];
 }
 
