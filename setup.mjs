@@ -12,7 +12,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = path.dirname(fileURLToPath(import.meta.url));
-const STAMPS = path.join(ROOT, "build", "stamps");
+const STAMPS = path.join(ROOT, ".setup");
 const NO_ADD_ON =
   "The native add-on could not be compiled (it needs python3, make and a C++20 compiler); " +
   "everything that can runs on WebAssembly, slower.";
