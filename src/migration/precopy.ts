@@ -64,20 +64,14 @@ export class MemoryTransfer {
     }
   }
 
-  /**
-   * Reads the dirty bitmap of the suspended guest and adds it to what is still to be sent.
-   *
-   * @returns how long that took (ms).
-   */
-  async harvest(): Promise<number> {
-    const { guest, engine, clock } = this.#parts;
-    const startMs = clock.nowMs();
+  /** Reads the dirty bitmap of the suspended guest and adds it to what is still to be sent. */
+  async harvest(): Promise<void> {
+    const { guest, engine } = this.#parts;
     const last = new Uint8Array(this.#dirty.length);
     await guest.logDirty.cleanDirty(last);
     engine.orBitmap(this.#dirty, last);
     engine.orBitmap(this.#dirty, this.#deferred);
     this.#deferred.fill(0);
-    return clock.nowMs() - startMs;
   }
 
   /** Sends what is left of the suspended guest's memory; all of it where nothing was sent yet. */

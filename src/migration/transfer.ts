@@ -101,7 +101,9 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   onProgress({ kind: "phase", phase: "stop-and-copy" });
   const atStop = guest.status();
   atStop.catch(() => undefined);
-  const harvestMs = isLive ? await memory.harvest() : 0;
+  if (isLive) {
+    await memory.harvest();
+  }
   const finalStartMs = clock.nowMs();
   await memory.finalCopy();
   const stateStartMs = clock.nowMs();
@@ -115,7 +117,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     suspendStartMs,
     streamEndMs,
     suspendMs: suspendedMs - suspendStartMs,
-    harvestMs,
+    harvestMs: finalStartMs - suspendedMs,
     finalCopyMs: stateStartMs - finalStartMs,
     stateMs: streamEndMs - stateStartMs,
     vcpusAtStop: (await atStop).vcpus,

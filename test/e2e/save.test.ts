@@ -1,0 +1,212 @@
+import { open, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { pullEvents } from "../../src/codec/pull.ts";
+import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
+import { attachGuest, listGuests, openBackend } from "../../src/guest/open.ts";
+import type { GuestKind, GuestSource } from "../../src/guest/types.ts";
+import { restoreGuest } from "../../src/migration/restore.ts";
+import { type AfterSave, saveGuest } from "../../src/migration/save.ts";
+import { verifyStream } from "../../src/migration/verify-stream.ts";
+import { openImage } from "../../src/transport/image-file.ts";
+import {
+  isProven,
+  makeRunDir,
+  storesMore,
+  type TestRunDir,
+  unavailableKinds,
+} from "../support/guests.ts";
+import { createGuest, TRANSFER } from "../support/migration.ts";
+import { seededRandom } from "../support/seeded.ts";
+
+const KINDS = ["process", "synthetic"] as const satisfies readonly GuestKind[];
+const unavailable = await unavailableKinds(KINDS);
+const engine = createReferenceEngine();
+
+let place: TestRunDir;
+let file: string;
+
+beforeEach(async () => {
+  place = await makeRunDir();
+  file = path.join(place.runDir, "guest.xl");
+});
+
+afterEach(async () => {
+  await place.dispose();
+});
+
+const never = new AbortController().signal;
+
+function save(guest: GuestSource, after: AfterSave, signal = never) {
+  return saveGuest({ ...TRANSFER, guest, engine, file, after, signal });
+}
+
+async function restore() {
+  const source = await openImage(file);
+  try {
+    const { config } = await restoreGuest({
+      source,
+      engine,
+      signal: never,
+      startAs: "running",
+      prepare: async (described) => (await openBackend(described.kind, place)).prepare(described),
+    });
+    return await attachGuest(config.name, place);
+  } finally {
+    await source.close();
+  }
+}
+
+describe.each(KINDS)("saving a %s guest", (kind) => {
+  const isHere = !unavailable.has(kind);
+  const create = () => createGuest(place.runDir, `${kind}:memory=4M,dirty=2000p,hot=25%,vcpus=2`);
+
+  test.runIf(isHere)("ends it, and restoring lets it go on", async () => {
+    const guest = await create();
+    await storesMore(guest, 50);
+    const { vcpusAtStop } = await save(guest, "destroy");
+    await guest.cleanup();
+    expect(await listGuests(place)).toEqual([]);
+    const restored = await restore();
+    await storesMore(restored, 50);
+    expect(await isProven(restored)).toBe(true);
+    const { vcpus } = await restored.status();
+    vcpus.forEach(({ stores }, index) => {
+      expect(stores).toBeGreaterThanOrEqual(vcpusAtStop[index]!.stores);
+    });
+    await restored.cleanup();
+  });
+
+  test.runIf(isHere).each([
+    ["continue", "running"],
+    ["pause", "suspended"],
+  ] as const)("with %s leaves it %s", async (after, runState) => {
+    const guest = await create();
+    await save(guest, after);
+    expect((await guest.status()).runState).toBe(runState);
+    expect(await isProven(guest)).toBe(true);
+    await guest.cleanup();
+  });
+
+  test.runIf(isHere)("keeps a paused guest paused", async () => {
+    const guest = await create();
+    await guest.pause();
+    const { iterations } = await save(guest, "continue");
+    expect(iterations).toHaveLength(1);
+    expect((await guest.status()).runState).toBe("paused");
+    await guest.cleanup();
+  });
+
+  test.runIf(isHere)("gives an image that verify accepts", async () => {
+    const guest = await create();
+    await save(guest, "destroy");
+    await guest.cleanup();
+    const image = await openImage(file);
+    const report = await verifyStream(image, engine);
+    await image.close();
+    expect(report).toMatchObject({ isAccepted: true, findings: [], trailingBytes: 0 });
+  });
+
+  test.runIf(isHere)("leaves no file, and the guest running, when it is interrupted", async () => {
+    const guest = await create();
+    const interruption = new AbortController();
+    const onProgress = () => interruption.abort();
+    const saving = saveGuest({
+      ...TRANSFER,
+      guest,
+      engine,
+      file,
+      after: "destroy",
+      onProgress,
+      signal: interruption.signal,
+    });
+    await expect(saving).rejects.toMatchObject({ code: "MIGRATION_INTERRUPTED" });
+    expect((await readdir(place.runDir)).filter((name) => name.includes("guest.xl"))).toEqual([]);
+    expect((await guest.status()).runState).toBe("running");
+    await storesMore(guest, 20);
+    await guest.cleanup();
+  });
+
+  test.runIf(isHere)("leaves the guest running when the file cannot be made", async () => {
+    const guest = await create();
+    file = path.join(place.runDir, "none", "guest.xl");
+    await expect(save(guest, "destroy")).rejects.toMatchObject({ code: "TRANSPORT_OPEN" });
+    expect((await guest.status()).runState).toBe("running");
+    await guest.cleanup();
+  });
+});
+
+describe("restoring", () => {
+  const kind = unavailable.has("process") ? "synthetic" : "process";
+
+  async function savedImage(): Promise<void> {
+    const guest = await createGuest(
+      place.runDir,
+      `${kind}:memory=1M,dirty=500p,vcpus=2,fill=random`,
+    );
+    await save(guest, "destroy");
+    await guest.cleanup();
+  }
+
+  test("refuses an image cut anywhere, and leaves no guest", async () => {
+    await savedImage();
+    const whole = await readFile(file);
+    const random = seededRandom(20261123);
+    const cuts = [
+      ...(await recordBoundaries()),
+      ...Array.from({ length: 20 }, () => Math.floor(random() * whole.length)),
+    ].filter((cut) => cut < whole.length);
+    expect(cuts.length).toBeGreaterThan(25);
+    for (const cut of cuts) {
+      await writeFile(file, whole.subarray(0, cut));
+      await expect(restore(), `cut at ${cut}`).rejects.toMatchObject({
+        code: "STREAM_TRUNCATED",
+        where: { offset: cut },
+      });
+    }
+    expect(await listGuests(place)).toEqual([]);
+  });
+
+  test("refuses a page outside the guest's memory", async () => {
+    await savedImage();
+    const at = await firstPfnWord();
+    const image = await open(file, "r+");
+    await image.write(Uint8Array.of(0, 1), 0, 2, at);
+    await image.close();
+    await expect(restore()).rejects.toMatchObject({ code: "GUEST_PFN_RANGE", where: { pfn: 256 } });
+    expect(await listGuests(place)).toEqual([]);
+  });
+
+  test("refuses an empty file", async () => {
+    await writeFile(file, "");
+    await expect(restore()).rejects.toMatchObject({ code: "STREAM_TRUNCATED" });
+    await truncate(file, 7);
+    expect((await stat(file)).size).toBe(7);
+    await expect(restore()).rejects.toMatchObject({ code: "STREAM_TRUNCATED" });
+  });
+
+  /** Where each header and record of the image starts. */
+  async function recordBoundaries(): Promise<readonly number[]> {
+    const image = await openImage(file);
+    const offsets: number[] = [];
+    for await (const event of pullEvents(image, engine)) {
+      if (event.kind !== "fault" && event.kind !== "end") {
+        offsets.push(event.offset);
+      }
+    }
+    await image.close();
+    return [...new Set(offsets)];
+  }
+
+  async function firstPfnWord(): Promise<number> {
+    const image = await openImage(file);
+    for await (const event of pullEvents(image, engine)) {
+      if (event.kind === "page-data") {
+        const { pagesOffset, pfns } = event;
+        await image.close();
+        return pagesOffset - 8 * pfns.length;
+      }
+    }
+    throw new Error("the image has no pages");
+  }
+});

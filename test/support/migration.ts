@@ -1,0 +1,93 @@
+import { systemClock } from "../../src/base/clock.ts";
+import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
+import { loadWasmEngine } from "../../src/engine/wasm.ts";
+import { parseGuestSpec } from "../../src/guest/config.ts";
+import { openBackend } from "../../src/guest/open.ts";
+import type { GuestConfig, GuestKind, GuestSink, GuestSource } from "../../src/guest/types.ts";
+import { migrateGuest } from "../../src/migration/migrate.ts";
+import { DOWNTIME_POLICY_DEFAULTS, downtimePolicy } from "../../src/migration/policy.ts";
+import type { ProgressListener } from "../../src/migration/progress.ts";
+import { receiveGuest } from "../../src/migration/receive.ts";
+import type { Connection } from "../../src/transport/connection.ts";
+import { connect, type Listener, listen } from "../../src/transport/open.ts";
+
+/** What most transfers of the tests have in common. */
+export const TRANSFER = {
+  mode: "live",
+  policy: downtimePolicy(DOWNTIME_POLICY_DEFAULTS),
+  clock: systemClock,
+  onProgress: () => undefined,
+} as const;
+
+/** Makes a running guest of `spec`. */
+export async function createGuest(runDir: string, spec: string): Promise<GuestSource> {
+  const config = parseGuestSpec(spec);
+  return (await openBackend(config.kind, { runDir })).create(config, "running");
+}
+
+/** Both ends of a link within this process. */
+export interface Link {
+  readonly source: Connection;
+  readonly target: Connection;
+  readonly listener: Listener;
+}
+
+/** Links two ends over loopback TCP. */
+export async function openLink(): Promise<Link> {
+  const listener = await listen({ kind: "tcp", host: "127.0.0.1", port: 0 });
+  const [source, target] = await Promise.all([
+    connect(listener.address as { kind: "tcp"; host: string; port: number }),
+    listener.accept(),
+  ]);
+  return { source, target, listener };
+}
+
+/** How a migration of the tests differs from a plain one. */
+export interface MigrationChanges {
+  readonly link?: Link;
+  readonly targetKind?: GuestKind;
+  readonly mode?: "live" | "non-live";
+  readonly signal?: AbortSignal;
+  readonly onProgress?: ProgressListener;
+  /** Changes the guest that is being made at the target. */
+  readonly sabotageSink?: (sink: GuestSink) => GuestSink;
+}
+
+/**
+ * Migrates `guest` to a receiver in this process, with the same registry.
+ *
+ * @returns how both ends ended.
+ */
+export async function migrateHere(
+  runDir: string,
+  guest: GuestSource,
+  changes: MigrationChanges = {},
+) {
+  const link = changes.link ?? (await openLink());
+  const prepare = async (config: GuestConfig) => {
+    const kind = changes.targetKind ?? config.kind;
+    const sink = await (await openBackend(kind, { runDir })).prepare({ ...config, kind });
+    return changes.sabotageSink?.(sink) ?? sink;
+  };
+  const signal = new AbortController().signal;
+  const received = receiveGuest({
+    connection: link.target,
+    engine: createReferenceEngine(),
+    clock: systemClock,
+    signal,
+    prepare,
+    startAs: "running",
+  });
+  const migrated = migrateGuest({
+    ...TRANSFER,
+    guest,
+    engine: loadWasmEngine(),
+    connection: link.source,
+    mode: changes.mode ?? "live",
+    signal: changes.signal ?? signal,
+    onProgress: changes.onProgress ?? TRANSFER.onProgress,
+  });
+  const ends = await Promise.allSettled([migrated, received]);
+  await Promise.all([link.source.close(), link.target.close(), link.listener.close()]);
+  return { source: ends[0], target: ends[1] };
+}
