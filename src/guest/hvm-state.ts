@@ -1,5 +1,11 @@
 import { MigrationError } from "../base/errors.ts";
 import { LITTLE_ENDIAN } from "../base/units.ts";
+import {
+  HVM_PARAM_BYTES,
+  HVM_PARAMS_HEAD_BYTES,
+  LIBXC_RECORD,
+  TSC_INFO_BYTES,
+} from "../format/libxc.ts";
 import type { GuestConfig, StateRecord } from "./types.ts";
 import { sharePages, type VcpuState, workloadShape } from "./workload.ts";
 
@@ -15,13 +21,7 @@ export type { VcpuState } from "./workload.ts";
  * @source xen/include/public/hvm/save.h, xen/include/public/arch-x86/hvm/save.h
  */
 
-const X86_TSC_INFO = 0x8;
-const HVM_CONTEXT = 0x9;
-const HVM_PARAMS = 0xa;
-
-const TSC_INFO_BYTES = 24;
-const PARAMS_HEAD_BYTES = 8;
-const PARAM_BYTES = 16;
+const { X86_TSC_INFO, HVM_CONTEXT, HVM_PARAMS } = LIBXC_RECORD;
 
 /** @source xen/include/public/hvm/params.h */
 const HVM_PARAM_X87_FIP_WIDTH = 36;
@@ -142,7 +142,7 @@ export function decodeGuestState(
 }
 
 function encodeParams(): Uint8Array {
-  const body = new Uint8Array(PARAMS_HEAD_BYTES + PARAM_BYTES);
+  const body = new Uint8Array(HVM_PARAMS_HEAD_BYTES + HVM_PARAM_BYTES);
   const view = viewOf(body);
   view.setUint32(0, 1, LITTLE_ENDIAN);
   view.setBigUint64(8, BigInt(HVM_PARAM_X87_FIP_WIDTH), LITTLE_ENDIAN);
@@ -151,12 +151,12 @@ function encodeParams(): Uint8Array {
 }
 
 function checkParams(body: Uint8Array): void {
-  if (body.length < PARAMS_HEAD_BYTES) {
+  if (body.length < HVM_PARAMS_HEAD_BYTES) {
     throw refused(HVM_PARAMS, body.length, "the record is short");
   }
   const count = viewOf(body).getUint32(0, LITTLE_ENDIAN);
-  checkBytes(HVM_PARAMS, body, PARAMS_HEAD_BYTES + count * PARAM_BYTES);
-  for (let offset = PARAMS_HEAD_BYTES; offset < body.length; offset += PARAM_BYTES) {
+  checkBytes(HVM_PARAMS, body, HVM_PARAMS_HEAD_BYTES + count * HVM_PARAM_BYTES);
+  for (let offset = HVM_PARAMS_HEAD_BYTES; offset < body.length; offset += HVM_PARAM_BYTES) {
     if (viewOf(body).getBigUint64(offset, LITTLE_ENDIAN) !== BigInt(HVM_PARAM_X87_FIP_WIDTH)) {
       throw refused(HVM_PARAMS, offset, "the embedded guest has no such parameter");
     }

@@ -14,7 +14,7 @@ const UNIT_BYTES = new Map<string, number>([
   ]),
 ]);
 
-/** Octets: "4096", "64K", "1.5GiB" (powers of 1024), "200MB" (powers of 1000); rounded to whole ones. */
+/** Octets, rounded: "4096", "64K", "1.5GiB" (powers of 1024), "200MB" (powers of 1000). */
 export function parseSizeBytes(text: string): number | undefined {
   const match = /^([0-9]+(?:\.[0-9]+)?)([a-z]*)$/i.exec(text);
   const unitBytes = UNIT_BYTES.get(match?.[2]?.toLowerCase() ?? "");

@@ -51,6 +51,7 @@ describe.each(KINDS)("%s guest", (kind) => {
     await storesMore(guest, 50);
     expect(await isProven(guest)).toBe(true);
     expect((await guest.status()).runState).toBe("running");
+    await storesMore(guest, 1);
     await guest.suspend();
     const stopped = await storesOf(guest);
     expect(await isProven(guest)).toBe(true);
@@ -98,9 +99,8 @@ describe.each(KINDS)("%s guest", (kind) => {
   });
 
   test.runIf(isHere)("logs each store, and each only once", async () => {
-    const guest = await create();
+    const guest = await create(BUSY, "paused");
     await guest.logDirty.enable();
-    await guest.suspend();
     const [before, after] = [0, 1].map(() => new Uint8Array(2048 * PAGE_BYTES));
     await dirtyPfns(guest);
     await guest.memory.gather(allPfns(guest), before!);
@@ -235,6 +235,7 @@ describe.each(MATRIX)("from %s to %s", (from, to) => {
 
   test.runIf(isHere)("a changed bit breaks the proof", async () => {
     const { source, sink } = await pair();
+    await storesMore(source, 1);
     await source.suspend();
     await copyPages(source, sink, allPfns(source));
     const page = new Uint8Array(PAGE_BYTES);

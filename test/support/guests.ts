@@ -63,11 +63,17 @@ export async function copyPages(
   await sink.memory.scatter(pfns, pages);
 }
 
-/** Resolves when the guest's vCPUs together have stored `count` more pages than now. */
+/** Resolves when the vCPUs have stored `count` more pages together, and each of them one. */
 export async function storesMore(guest: GuestSource | GuestSink, count: number): Promise<void> {
-  const target = (await storesOf(guest)) + BigInt(count);
-  while ((await storesOf(guest)) < target) {
+  const before = (await guest.status()).vcpus;
+  for (;;) {
     // Asking takes a turn of the event loop each time; there is no event to wait for.
+    const { vcpus } = await guest.status();
+    const gains = vcpus.map(({ stores }, vcpu) => stores - before[vcpu]!.stores);
+    const sum = gains.reduce((total, gain) => total + gain, 0n);
+    if (sum >= BigInt(count) && gains.every((gain) => gain > 0n)) {
+      return;
+    }
   }
 }
 

@@ -161,7 +161,9 @@ test("an odd number of pages, and more vCPUs than pages in the working set", asy
     ({ vcpus } = await guest.status());
   }
   await guest.suspend();
-  expect(vcpus.slice(2)).toEqual(Array(2).fill({ stores: 0n, reads: 0n, faults: 0n }));
+  expect((await guest.status()).vcpus.slice(2)).toEqual(
+    Array(2).fill({ stores: 0n, reads: 0n, faults: 0n }),
+  );
   const bitmap = new Uint8Array(16);
   expect(await guest.logDirty.cleanDirty(bitmap)).toBe(2);
   expect([...bitsOf(bitmap)]).toEqual([32, 33]);
@@ -175,5 +177,19 @@ test("an idle guest stops at once and is proved", async () => {
   await guest.suspend();
   expect(await isProven(guest)).toBe(true);
   expect(await guest.status()).toMatchObject({ vcpus: [{ stores: 0n, reads: 0n }] });
+  await guest.cleanup();
+});
+
+test("a guest stopped as soon as it was started has stopped", async () => {
+  const guest = await create(SMALL, "paused");
+  for (let turn = 0; turn < 100; turn += 1) {
+    await Promise.all([guest.resume(), guest.suspend()]);
+  }
+  const stopped = await guest.status();
+  expect(stopped.runState).toBe("suspended");
+  expect(await isProven(guest)).toBe(true);
+  expect(await guest.status()).toEqual(stopped);
+  await guest.resume();
+  await storesMore(guest, 1);
   await guest.cleanup();
 });

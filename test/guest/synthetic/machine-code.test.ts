@@ -200,6 +200,17 @@ describe("the check", () => {
   });
 });
 
+test("pages at the very end of the largest guest are reached", () => {
+  const config = parseGuestSpec("synthetic:memory=4095M,fill=zero,hot=100%,pattern=zipf");
+  const { guest, words, layout, memory } = seat(config);
+  const last = layout.pfnCount - 1;
+  guest.writePage(last, 3n);
+  expect(words(last)).toEqual(pageWords(config.workload, last, 3n));
+  guest.checkPages(last - 2, 3, resultOffset(0));
+  const [pagesBad, versions] = new BigUint64Array(memory.buffer, resultOffset(0), 2);
+  expect([pagesBad, versions]).toEqual([0n, versionTerm(config.workload.seed, last, 3n)]);
+});
+
 test("populated pages are those with any bit set", () => {
   const { guest, layout, memory, ram } = seat(parseGuestSpec("synthetic:memory=80K"));
   for (const offset of [0, PAGE_BYTES + 63, 9 * PAGE_BYTES + 64, 20 * PAGE_BYTES - 1]) {
