@@ -10,7 +10,8 @@ const BLOCK_BYTES: usize = 64;
  * `basePfn` is the pfn of the region's bit 0. The caller takes care that the output fits: the
  * bitmap has at most as many bits as the second region has words.
  *
- * Contract: PageOperations.scanBitmap. Twins: src/engine/reference/bitmap.ts, native/engine/bitmap.cc.
+ * Contract: PageOperations.scanBitmap. Twins: src/engine/reference/bitmap.ts,
+ * native/engine/bitmap.cc.
  */
 export function scanBitmap(bitmapBytes: u32, firstBit: u32, basePfn: u32, outCountMax: u32): u32 {
   const endPtr = FIRST_PTR + bitmapBytes;

@@ -11,7 +11,8 @@ const MUST_BE_CLEAR_MASK: u64 = 0x0fffffff_00000000;
 /**
  * Encodes pfns of the second region and types of the flags into the first region.
  *
- * Contract: PageDataHeadCodec. Twins: src/engine/reference/page-head.ts, native/engine/page_head.cc.
+ * Contract: PageDataHeadCodec. Twins: src/engine/reference/page-head.ts,
+ * native/engine/page_head.cc.
  */
 export function encodePageDataHead(pageCount: u32): u32 {
   let wordPtr = FIRST_PTR + HEAD_BYTES;
@@ -33,7 +34,8 @@ export function encodePageDataHead(pageCount: u32): u32 {
 /**
  * Decodes pfn words of the first region into pfns of the second and types of the flags.
  *
- * Contract: PageDataHeadCodec. Twins: src/engine/reference/page-head.ts, native/engine/page_head.cc.
+ * Contract: PageDataHeadCodec. Twins: src/engine/reference/page-head.ts,
+ * native/engine/page_head.cc.
  */
 export function decodePageDataHead(wordCount: u32): u32 {
   for (let entry: u32 = 0; entry < wordCount; entry += 1) {

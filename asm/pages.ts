@@ -5,7 +5,8 @@ const BLOCK_BYTES: usize = 64;
 /**
  * Writes one flag a page of the first region; returns the zero pages.
  *
- * Contract: PageOperations.findZeroPages. Twins: src/engine/reference/pages.ts, native/engine/pages.cc.
+ * Contract: PageOperations.findZeroPages. Twins: src/engine/reference/pages.ts,
+ * native/engine/pages.cc.
  */
 export function findZeroPages(pageCount: u32): u32 {
   let zeroPages: u32 = 0;
@@ -20,7 +21,8 @@ export function findZeroPages(pageCount: u32): u32 {
 /**
  * Writes one flag a page that differs between the two regions; returns the pages that differ.
  *
- * Contract: PageOperations.comparePages. Twins: src/engine/reference/pages.ts, native/engine/pages.cc.
+ * Contract: PageOperations.comparePages. Twins: src/engine/reference/pages.ts,
+ * native/engine/pages.cc.
  */
 export function comparePages(pageCount: u32): u32 {
   let differingPages: u32 = 0;
@@ -45,8 +47,14 @@ function isZeroPage(pagePtr: usize): bool {
 
 function pageDiffers(pagePtr: usize, otherPtr: usize): bool {
   for (let at: usize = 0; at < PAGE_BYTES; at += BLOCK_BYTES) {
-    const low = v128.or(difference(pagePtr + at, otherPtr + at, 0), difference(pagePtr + at, otherPtr + at, 16));
-    const high = v128.or(difference(pagePtr + at, otherPtr + at, 32), difference(pagePtr + at, otherPtr + at, 48));
+    const low = v128.or(
+      difference(pagePtr + at, otherPtr + at, 0),
+      difference(pagePtr + at, otherPtr + at, 16),
+    );
+    const high = v128.or(
+      difference(pagePtr + at, otherPtr + at, 32),
+      difference(pagePtr + at, otherPtr + at, 48),
+    );
     if (v128.any_true(v128.or(low, high))) return true;
   }
   return false;

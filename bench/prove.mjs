@@ -47,7 +47,8 @@ async function migrateOnce(run) {
   const isProven = check.pagesBad === 0 && check.versionsMatch && stores > 0;
   const { downtime, iterations, totalMs } = profile;
   console.log(
-    `run ${run}: ${isProven ? "proven" : "NOT PROVEN"}, downtime ${downtime.totalMs.toFixed(1)} ms, ` +
+    `run ${run}: ${isProven ? "proven" : "NOT PROVEN"}, ` +
+      `downtime ${downtime.totalMs.toFixed(1)} ms, ` +
       `${iterations.length} iterations, total ${totalMs.toFixed(0)} ms`,
   );
   return isProven;

@@ -296,7 +296,9 @@ export function atLeast(source: BodySource, bodyBytesMin: number): DataView {
   return viewOf(source.body);
 }
 
-/** How many entries follow the fixed part. @throws MigrationError RECORD_LENGTH if no whole number */
+/**
+ * How many entries follow the fixed part. @throws MigrationError RECORD_LENGTH if no whole number
+ */
 function entryCount(source: BodySource, headBytes: number, entryBytes: number): number {
   const count = (source.body.length - headBytes) / entryBytes;
   if (!Number.isInteger(count)) {

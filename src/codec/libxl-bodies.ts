@@ -64,7 +64,9 @@ export function decodeXenstoreData(source: BodySource): readonly XenstorePair[] 
   }));
 }
 
-/** Encodes pairs as the data of EMULATOR_XENSTORE_DATA; characters beyond latin1 are the caller's. */
+/**
+ * Encodes pairs as the data of EMULATOR_XENSTORE_DATA; characters beyond latin1 are the caller's.
+ */
 export function encodeXenstoreData(pairs: readonly XenstorePair[]): Uint8Array {
   const text = pairs.map(({ key, value }) => `${key}\0${value}\0`).join("");
   return new Uint8Array(Buffer.from(text, "latin1"));

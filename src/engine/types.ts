@@ -61,7 +61,9 @@ export interface PageOperations extends PageDataHeadCodec {
   findZeroPages(window: Uint8Array, pageIndexes: Uint32Array, outIsZero: Uint8Array): number;
   /** Copies page `pageIndexes[i]` of `window` to page i of `outPages`; returns the pages copied. */
   gatherPages(window: Uint8Array, pageIndexes: Uint32Array, outPages: Uint8Array): number;
-  /** Copies page i of `pages` to page `pageIndexes[i]` of `window`, in order of i; returns pages. */
+  /**
+   * Copies page i of `pages` to page `pageIndexes[i]` of `window`, in order of i; returns pages.
+   */
   scatterPages(pages: Uint8Array, pageIndexes: Uint32Array, window: Uint8Array): number;
   /** Sets `outDiffers[i]` to 1 where that window page differs from page i of `pages`, else 0. */
   comparePages(

@@ -23,12 +23,16 @@ export function isKnownPageType(pageType: number): boolean {
   return pageType <= 0x4 || (pageType >= 0x9 && pageType <= 0xf);
 }
 
-/** Whether the receiver must give such a pfn memory. @source xg_sr_common.h page_type_to_populate */
+/**
+ * Whether the receiver must give such a pfn memory. @source xg_sr_common.h page_type_to_populate
+ */
 export function isPopulatedPageType(pageType: number): boolean {
   return pageType !== PAGE_TYPE.BROKEN && pageType !== PAGE_TYPE.XTAB;
 }
 
-/** Whether a page of data follows in the record. @source xg_sr_common.h page_type_has_stream_data */
+/**
+ * Whether a page of data follows in the record. @source xg_sr_common.h page_type_has_stream_data
+ */
 export function hasStreamData(pageType: number): boolean {
   return pageType < PAGE_TYPE.BROKEN;
 }

@@ -15,7 +15,9 @@ export interface ListedGuest {
   readonly kind: GuestKind;
 }
 
-/** The backend of one kind of guest. @throws MigrationError GUEST_HOST_CALL the registry's folder */
+/**
+ * The backend of one kind of guest. @throws MigrationError GUEST_HOST_CALL the registry's folder
+ */
 export async function openBackend(kind: GuestKind, { runDir }: GuestPlace): Promise<GuestBackend> {
   const registry = await openRegistry(runDir);
   switch (kind) {

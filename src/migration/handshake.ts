@@ -34,7 +34,9 @@ export interface SourceHandshake {
   permit(): Promise<void>;
   /** @throws MigrationError HANDSHAKE_UNDECIDED */
   awaitReport(): Promise<ReceiverReport>;
-  /** After a failed report: waits to get the guest back. @throws MigrationError HANDSHAKE_UNDECIDED */
+  /**
+   * After a failed report: waits to get the guest back. @throws MigrationError HANDSHAKE_UNDECIDED
+   */
   awaitPermissionBack(): Promise<void>;
 }
 
@@ -53,7 +55,10 @@ export function sourceHandshake(source: ByteSource, sink: ByteSink): SourceHands
 export interface TargetHandshake {
   sendBanner(): Promise<void>;
   sendReady(): Promise<void>;
-  /** @throws MigrationError HANDSHAKE_SENTENCE, STREAM_TRUNCATED, TRANSPORT_LOST: the guest is not ours */
+  /**
+   * @throws MigrationError HANDSHAKE_SENTENCE, STREAM_TRUNCATED, TRANSPORT_LOST: the guest is not
+   * ours
+   */
   awaitPermission(): Promise<void>;
   sendReport(report: ReceiverReport): Promise<void>;
   /** After a failed report: gives the guest back. */

@@ -140,7 +140,9 @@ class Sending {
     this.#counts.bytes += headBytes + dataPfns.length * PAGE_BYTES;
   }
 
-  /** Moves pages that the guest cannot give now out of `found`, in place, into the deferred ones. */
+  /**
+   * Moves pages that the guest cannot give now out of `found`, in place, into the deferred ones.
+   */
   #withoutDeferred(found: Uint32Array): Uint32Array {
     const unsendable = this.#parts.memory.unsendable?.(found);
     if (unsendable === undefined) {

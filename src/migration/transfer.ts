@@ -144,7 +144,10 @@ class Undo {
     this.#disablesLogDirty = true;
   }
 
-  /** Undoes in reverse order; a guest that is lost needs nothing, and `first` is the error that counts. */
+  /**
+   * Undoes in reverse order; a guest that is lost needs nothing, and `first` is the error that
+   * counts.
+   */
   async run(first: unknown): Promise<void> {
     if (first instanceof MigrationError && first.code === "GUEST_LOST") {
       return;

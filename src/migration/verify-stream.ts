@@ -4,14 +4,17 @@ import type { PageDataHeadCodec } from "../base/page-head.ts";
 import type { PageDataEvent, RecordEvent, StreamEvent } from "../codec/events.ts";
 import { OrderRules, type Severity } from "../codec/order.ts";
 import { pullEvents } from "../codec/pull.ts";
+import { xlConfigText } from "../codec/xl-reader.ts";
 import {
   DOMAIN_PAGE_SHIFT,
   GUEST_TYPE,
+  HVM_PARAMS_HEAD_BYTES,
   IMAGE_OPT_RESERVED_MASK,
   LIBXC_RECORD,
+  VCPU_HEAD_BYTES,
 } from "../format/libxc.ts";
 import { LIBXL_OPT_RESERVED_MASK } from "../format/libxl.ts";
-import { xlSentence } from "../format/xl.ts";
+import { XL_HEADER_BYTES, XL_MANDATORY_JSON_MASK, xlSentence } from "../format/xl.ts";
 import { decodeBody } from "./decode-body.ts";
 
 /** One thing wrong with a stream. */
@@ -160,7 +163,12 @@ class Verifier {
   }
 
   #checkHeader(event: StreamEvent): void {
-    if (event.kind === "libxl-header" && (event.header.options & LIBXL_OPT_RESERVED_MASK) !== 0) {
+    if (event.kind === "xl-header") {
+      this.#checkXlHeader(event);
+    } else if (
+      event.kind === "libxl-header" &&
+      (event.header.options & LIBXL_OPT_RESERVED_MASK) !== 0
+    ) {
       this.#tell("STREAM_RESERVED", "violated", { offset: event.offset, layer: "libxl" });
     } else if (event.kind === "image-header") {
       const { options, reserved } = event.header;
@@ -169,6 +177,17 @@ class Verifier {
       }
     } else if (event.kind === "domain-header") {
       this.#checkDomainHeader(event);
+    }
+  }
+
+  #checkXlHeader({ header }: Extract<StreamEvent, { kind: "xl-header" }>): void {
+    const { optionalFlags, mandatoryFlags, config } = header;
+    if (optionalFlags !== 0) {
+      this.#tell("STREAM_XL_OPTIONAL_FLAGS", "suspicious", { offset: 40, optionalFlags });
+    }
+    const mustBeJson = (mandatoryFlags & XL_MANDATORY_JSON_MASK) !== 0;
+    if (config === undefined || (mustBeJson && !isJson(xlConfigText(config)))) {
+      this.#tell("STREAM_XL_CONFIG", "refused", { offset: XL_HEADER_BYTES, layer: "xl" });
     }
   }
 
@@ -196,6 +215,9 @@ class Verifier {
     if (mustBeEmpty && event.body.length > 0) {
       this.#tell("RECORD_LENGTH", "violated", { ...where, bodyBytes: event.body.length });
     }
+    if (layer === "libxc") {
+      this.#checkLibxcRecord(event, where);
+    }
     try {
       decodeBody(event);
     } catch (error) {
@@ -203,6 +225,19 @@ class Verifier {
         throw error;
       }
       this.#tell(error.code, "refused", error.where);
+    }
+  }
+
+  /** Records that should not be there, or not be empty. @source xg_sr_restore.c process_record */
+  #checkLibxcRecord({ type, body }: RecordEvent, where: ErrorFacts): void {
+    if (type === LIBXC_RECORD.TOOLSTACK) {
+      this.#tell("RECORD_NOT_RESTORABLE", "refused", where);
+    } else if (type === LIBXC_RECORD.CHECKPOINT_DIRTY_PFN_LIST) {
+      this.#tell("RECORD_BACK_CHANNEL", "refused", where);
+    }
+    const contentBytesMin = FULL_RECORDS.get(type);
+    if (contentBytesMin !== undefined && body.length === contentBytesMin) {
+      this.#tell("RECORD_EMPTY", "suspicious", where);
     }
   }
 
@@ -238,3 +273,23 @@ const EMPTY_RECORDS: ReadonlySet<number> = new Set([
   LIBXC_RECORD.CHECKPOINT,
   LIBXC_RECORD.STATIC_DATA_END,
 ]);
+
+/** Records that say something, and the octets they have when they say nothing. */
+const FULL_RECORDS: ReadonlyMap<number, number> = new Map([
+  [LIBXC_RECORD.HVM_CONTEXT, 0],
+  [LIBXC_RECORD.HVM_PARAMS, HVM_PARAMS_HEAD_BYTES],
+  [LIBXC_RECORD.X86_PV_VCPU_BASIC, VCPU_HEAD_BYTES],
+  [LIBXC_RECORD.X86_PV_VCPU_EXTENDED, VCPU_HEAD_BYTES],
+  [LIBXC_RECORD.X86_PV_VCPU_XSAVE, VCPU_HEAD_BYTES],
+  [LIBXC_RECORD.X86_PV_VCPU_MSRS, VCPU_HEAD_BYTES],
+]);
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    // Whatever it is, it is not JSON, which is all that was asked.
+    return false;
+  }
+}

@@ -47,7 +47,9 @@ export const downtimeSchema = z.object({
   stateMs: milliseconds,
   /** From the stream's end until the receiver was ready and permission went out. */
   handoverMs: milliseconds,
-  /** From permission until the receiver's report that the guest runs, or until it was resumed here. */
+  /**
+   * From permission until the receiver's report that the guest runs, or until it was resumed here.
+   */
   resumeMs: milliseconds,
   totalMs: milliseconds,
 });

@@ -42,7 +42,9 @@ export function parseAddress(text: string): Address {
 export function formatAddress(address: Address): string {
   switch (address.kind) {
     case "tcp":
-      return `tcp://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+      return address.host.includes(":")
+        ? `tcp://[${address.host}]:${address.port}`
+        : `tcp://${address.host}:${address.port}`;
     case "unix":
       return `unix:${address.path}`;
     case "exec":

@@ -194,7 +194,9 @@ function withoutOneDirtyPage(guest: GuestSource) {
   return { guest: saboteur, dropped: () => dropped };
 }
 
-/** Refuses each third page until the guest is suspended, which ends all iterations but the first. */
+/**
+ * Refuses each third page until the guest is suspended, which ends all iterations but the first.
+ */
 function everyThird(guest: GuestSource): (pfns: Uint32Array) => Uint8Array {
   const refused = new Set<number>();
   return (pfns) =>

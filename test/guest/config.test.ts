@@ -165,7 +165,7 @@ describe("an xl.cfg-style file", () => {
     });
   });
 
-  test("takes the workload as one string, lists that grow, escapes, CRLF and no last newline", () => {
+  test("takes a workload in one string, lists that grow, escapes, CRLF, no last newline", () => {
     const text =
       "name='a\\x62\\143'\r\nxenferry=['seed=2']\r\nxenferry+=['read=50%',]\r\nmemory=010";
     const { config } = parseConfigFile(text);

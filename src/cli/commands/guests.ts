@@ -53,7 +53,9 @@ export function registerGuestCommands({ program, run }: Registrar): void {
   }
 }
 
-/** The guest that a file or `--guest` describes. @throws MigrationError USAGE_ARGUMENT, GUEST_CONFIG */
+/**
+ * The guest that a file or `--guest` describes. @throws MigrationError USAGE_ARGUMENT, GUEST_CONFIG
+ */
 async function describedGuest(
   context: Context,
   file: string | undefined,

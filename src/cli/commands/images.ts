@@ -52,7 +52,8 @@ function verdict(file: string, report: VerifyReport): string {
   if (report.isHandoverTrailing) {
     lines.push(`after the end: ${report.trailingBytes} octets, xl's permission to go`);
   }
-  const size = `${formatCount(report.records)} records, ${formatCount(report.pageEntries)} page entries`;
+  const entries = `${formatCount(report.pageEntries)} page entries`;
+  const size = `${formatCount(report.records)} records, ${entries}`;
   const word = report.isAccepted ? "accepted" : "NOT accepted";
   lines.push(`${file}: ${word}: ${size}, ${formatBytes(report.bytes)}`);
   return lines.join("\n");

@@ -14,7 +14,8 @@ import { runTransfer } from "../transfer-run.ts";
 const HOST_HELP = `
 HOST is one of
   localhost          a receiver is started here for the purpose
-  tcp://HOST:PORT    a 'xenferry receive --listen tcp://…' there (no encryption: trusted networks only)
+  tcp://HOST:PORT    a 'xenferry receive --listen tcp://…' there
+                     (not encrypted: for trusted networks only)
   unix:PATH          likewise, on this machine
   ssh://HOST, HOST   'xenferry receive --stdio' is run there through ssh
   exec:COMMAND       any command whose input and output lead to a receiver`;

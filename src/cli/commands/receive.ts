@@ -98,7 +98,8 @@ async function receiveOne(
       startAs: options.paused === true ? "paused" : "running",
     });
     const { name, pages, bytes, totalMs } = received;
-    const told = `${name} arrived: ${formatCount(pages)} pages, ${formatBytes(bytes)}, ${formatMs(totalMs)}`;
+    const moved = `${formatCount(pages)} pages, ${formatBytes(bytes)}`;
+    const told = `${name} arrived: ${moved} in ${formatMs(totalMs)}`;
     if (options.stdio === true) {
       context.note(told);
     } else {

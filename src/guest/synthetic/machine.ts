@@ -59,7 +59,8 @@ export class Machine {
   /**
    * Makes a machine whose RAM is all zero and whose vCPUs stand still.
    *
-   * @throws MigrationError GUEST_CONFIG too much memory, GUEST_UNAVAILABLE the system has not so much
+   * @throws MigrationError GUEST_CONFIG too much memory, GUEST_UNAVAILABLE the system has not so
+   * much
    */
   static async create(options: MachineOptions): Promise<Machine> {
     const machine = new Machine(options, await compileGuestModule());
