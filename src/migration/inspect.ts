@@ -137,14 +137,14 @@ class Inspector {
   #takeHeader(event: StreamEvent): void {
     if (event.kind === "xl-header") {
       const { optionalData, config, byteOrder } = event.header;
-      this.#headers["xl_header_bytes"] = XL_HEADER_BYTES + optionalData.length;
-      this.#headers["xl"] = { byte_order: byteOrder, config: config && configOf(config) };
+      this.#headers.xl_header_bytes = XL_HEADER_BYTES + optionalData.length;
+      this.#headers.xl = { byte_order: byteOrder, config: config && configOf(config) };
     } else if (event.kind === "libxl-header") {
       const { version, options, byteOrder } = event.header;
-      this.#headers["libxl"] = { version, options, byte_order: byteOrder };
+      this.#headers.libxl = { version, options, byte_order: byteOrder };
     } else if (event.kind === "image-header") {
       const { version, options, byteOrder } = event.header;
-      this.#headers["libxc"] = { id: "0x58454e46", version, options, byte_order: byteOrder };
+      this.#headers.libxc = { id: "0x58454e46", version, options, byte_order: byteOrder };
     } else if (event.kind === "domain-header") {
       const { guestType, pageShift, xenMajor, xenMinor } = event.header;
       const domain = {
@@ -152,7 +152,7 @@ class Inspector {
         page_shift: pageShift,
         xen: `${xenMajor}.${xenMinor}`,
       };
-      Object.assign(this.#headers["libxc"] as object, domain);
+      Object.assign(this.#headers.libxc as object, domain);
     }
   }
 

@@ -6,7 +6,7 @@ const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Folder of material beside the checkout, which users do not have; `undefined` where absent. */
 export const SHARED = [
-  process.env["XENFERRY_SHARED"],
+  process.env.XENFERRY_SHARED,
   path.join(CHECKOUT, "..", "shared"),
   path.join(CHECKOUT, "..", "..", "shared"),
 ].find((folder) => folder !== undefined && existsSync(path.join(folder, "streams")));

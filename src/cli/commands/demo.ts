@@ -134,7 +134,7 @@ async function prove(context: Context, config: GuestConfig, { vcpusAtStop }: Mig
     const holds = isProven(check) && wentOn;
     const text = [
       holds ? "proof: nothing was lost" : "proof FAILED",
-      renderCheck(check),
+      ...renderCheck(check).split("\n"),
       `the guest stopped at store ${formatCount(stopped)} here and is at ${formatCount(now)} there`,
     ];
     context.announce({ check, stopped, now, isProven: holds }, `\n${text.join("\n  ")}`);
