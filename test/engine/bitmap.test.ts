@@ -1,0 +1,4 @@
+import { bitmapContract } from "../contract/engine.ts";
+import { describeEngines } from "../support/engines.ts";
+
+describeEngines("bitmap", bitmapContract);
