@@ -131,6 +131,11 @@ export function describeCode(code: ErrorCode): string {
 /** All codes, for documents and tests. */
 export const ERROR_CODES = Object.keys(CODES) as readonly ErrorCode[];
 
+/** What `code` means, in a sentence for a person. */
+export function sentenceOf(code: ErrorCode): string {
+  return CODES[code].sentence;
+}
+
 function describe(code: ErrorCode, where: ErrorFacts): string {
   const facts = Object.entries(where)
     .filter(([, value]) => value !== undefined)

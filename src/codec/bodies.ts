@@ -12,6 +12,13 @@ import {
 } from "../format/libxc.ts";
 import { type ByteOrder, viewOf } from "./steps.ts";
 
+/**
+ * Most params, leaves or MSRs that are decoded.
+ *
+ * @inferred Xen takes fewer than a thousand of each; a record could hold millions.
+ */
+const ENTRIES_MAX = 65_536;
+
 /** What a body is decoded from: a record event, or the parts of one. */
 export interface BodySource {
   readonly body: Uint8Array;
@@ -34,7 +41,7 @@ export interface PvInfo {
 export interface P2mFrames {
   readonly startPfn: number;
   readonly endPfn: number;
-  readonly p2mPfns: readonly bigint[];
+  readonly p2mPfns: BigUint64Array;
 }
 
 /** What the four X86_PV_VCPU_* records start with; `context` is a view of the body. */
@@ -94,15 +101,12 @@ export function encodePvInfo(info: PvInfo): Uint8Array {
 export function decodeP2mFrames(source: BodySource): P2mFrames {
   const isLittle = source.byteOrder === "little";
   const view = atLeast(source, P2M_FRAMES_HEAD_BYTES);
-  const frameCount = entryCount(source, P2M_FRAMES_HEAD_BYTES, PFN_WORD_BYTES);
   const startPfn = view.getUint32(0, isLittle);
   const endPfn = view.getUint32(4, isLittle);
   if (startPfn > endPfn) {
     throw failure(source, "RECORD_VALUE", { startPfn, endPfn });
   }
-  const p2mPfns = Array.from({ length: frameCount }, (_, index) =>
-    view.getBigUint64(P2M_FRAMES_HEAD_BYTES + index * PFN_WORD_BYTES, isLittle),
-  );
+  const p2mPfns = decodeWords(source, P2M_FRAMES_HEAD_BYTES);
   return { startPfn, endPfn, p2mPfns };
 }
 
@@ -175,8 +179,9 @@ export function decodeHvmParams(source: BodySource): HvmParams {
   const isLittle = source.byteOrder === "little";
   const view = atLeast(source, HVM_PARAMS_HEAD_BYTES);
   const paramCount = view.getUint32(0, isLittle);
-  if (source.body.length !== HVM_PARAMS_HEAD_BYTES + paramCount * HVM_PARAM_BYTES) {
-    throw lengthFailure(source, { paramCount });
+  const expectedBytes = HVM_PARAMS_HEAD_BYTES + paramCount * HVM_PARAM_BYTES;
+  if (source.body.length !== expectedBytes || paramCount > ENTRIES_MAX) {
+    throw lengthFailure(source, { paramCount, entriesMax: ENTRIES_MAX });
   }
   const params = Array.from({ length: paramCount }, (_, position) => {
     const at = HVM_PARAMS_HEAD_BYTES + position * HVM_PARAM_BYTES;
@@ -204,7 +209,7 @@ export function encodeHvmParams(params: HvmParams, byteOrder: ByteOrder = "littl
 export function decodeCpuidPolicy(source: BodySource): readonly CpuidLeaf[] {
   const isLittle = source.byteOrder === "little";
   const view = atLeast(source, CPUID_LEAF_BYTES);
-  const leafCount = entryCount(source, 0, CPUID_LEAF_BYTES);
+  const leafCount = entryCount(source, CPUID_LEAF_BYTES);
   return Array.from({ length: leafCount }, (_, position) => {
     const field = (index: number) =>
       view.getUint32(position * CPUID_LEAF_BYTES + index * 4, isLittle);
@@ -239,7 +244,7 @@ export function encodeCpuidPolicy(
 export function decodeMsrPolicy(source: BodySource): readonly MsrEntry[] {
   const isLittle = source.byteOrder === "little";
   const view = atLeast(source, MSR_ENTRY_BYTES);
-  const msrCount = entryCount(source, 0, MSR_ENTRY_BYTES);
+  const msrCount = entryCount(source, MSR_ENTRY_BYTES);
   return Array.from({ length: msrCount }, (_, position) => {
     const at = position * MSR_ENTRY_BYTES;
     return {
@@ -268,17 +273,13 @@ export function encodeMsrPolicy(
 }
 
 /** Decodes CHECKPOINT_DIRTY_PFN_LIST, which COLO's receiver sends back. @throws RECORD_LENGTH */
-export function decodeDirtyPfnList(source: BodySource): readonly bigint[] {
-  const view = viewOf(source.body);
-  const pfnCount = entryCount(source, 0, PFN_WORD_BYTES);
-  return Array.from({ length: pfnCount }, (_, index) =>
-    view.getBigUint64(index * PFN_WORD_BYTES, source.byteOrder === "little"),
-  );
+export function decodeDirtyPfnList(source: BodySource): BigUint64Array {
+  return decodeWords(source, 0);
 }
 
 /** Encodes CHECKPOINT_DIRTY_PFN_LIST. */
 export function encodeDirtyPfnList(
-  pfns: readonly bigint[],
+  pfns: BigUint64Array,
   byteOrder: ByteOrder = "little",
 ): Uint8Array {
   const body = new Uint8Array(pfns.length * PFN_WORD_BYTES);
@@ -296,15 +297,28 @@ export function atLeast(source: BodySource, bodyBytesMin: number): DataView {
   return viewOf(source.body);
 }
 
-/**
- * How many entries follow the fixed part. @throws MigrationError RECORD_LENGTH if no whole number
- */
-function entryCount(source: BodySource, headBytes: number, entryBytes: number): number {
-  const count = (source.body.length - headBytes) / entryBytes;
-  if (!Number.isInteger(count)) {
-    throw lengthFailure(source, { headBytes, entryBytes });
+/** How many entries fill the body. @throws MigrationError RECORD_LENGTH if no whole number */
+function entryCount(source: BodySource, entryBytes: number): number {
+  const count = source.body.length / entryBytes;
+  if (!Number.isInteger(count) || count > ENTRIES_MAX) {
+    throw lengthFailure(source, { entryBytes, entriesMax: ENTRIES_MAX });
   }
   return count;
+}
+
+/** A copy of the 64-bit words behind the fixed part, in this machine's byte order. */
+function decodeWords(source: BodySource, headBytes: number): BigUint64Array {
+  const wordBytes = source.body.length - headBytes;
+  if (wordBytes % PFN_WORD_BYTES !== 0) {
+    throw lengthFailure(source, { headBytes, entryBytes: PFN_WORD_BYTES });
+  }
+  const view = viewOf(source.body);
+  const words = new BigUint64Array(wordBytes / PFN_WORD_BYTES);
+  for (let index = 0; index < words.length; index++) {
+    const at = headBytes + index * PFN_WORD_BYTES;
+    words[index] = view.getBigUint64(at, source.byteOrder === "little");
+  }
+  return words;
 }
 
 function lengthFailure(source: BodySource, facts: ErrorFacts): MigrationError {

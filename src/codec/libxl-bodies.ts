@@ -2,6 +2,13 @@ import { CHECKPOINT_STATE_BYTES_MIN, EMULATOR_HEAD_BYTES } from "../format/libxl
 import { atLeast, type BodySource, failure } from "./bodies.ts";
 import { type ByteOrder, viewOf } from "./steps.ts";
 
+/**
+ * Most octets of pairs that are decoded.
+ *
+ * @inferred libxl has no limit; a device model has a few dozen pairs.
+ */
+const XENSTORE_DATA_BYTES_MAX = 1024 * 1024;
+
 /** What both EMULATOR_* records start with; `data` is a view of the body. */
 export interface EmulatorPart {
   /** One of EMULATOR_ID where the writer obeys. */
@@ -44,12 +51,16 @@ export function encodeEmulatorPart(
 /**
  * Decodes the pairs of EMULATOR_XENSTORE_DATA: strings that each end with a NUL.
  *
- * @throws MigrationError RECORD_VALUE the data does not end with a NUL, or a key has no value.
+ * @throws MigrationError RECORD_LENGTH; RECORD_VALUE the data does not end with a NUL, or a key has no value.
  */
 export function decodeXenstoreData(source: BodySource): readonly XenstorePair[] {
   const { data } = decodeEmulatorPart(source);
   if (data.length === 0) {
     return [];
+  }
+  if (data.length > XENSTORE_DATA_BYTES_MAX) {
+    const facts = { bodyBytes: data.length, bodyBytesMax: XENSTORE_DATA_BYTES_MAX };
+    throw failure(source, "RECORD_LENGTH", facts);
   }
   if (data[data.length - 1] !== 0) {
     throw failure(source, "RECORD_VALUE", { field: "data", problem: "no final NUL" });

@@ -145,7 +145,8 @@ export class OrderRules {
   /** Takes the next event and returns what it breaks: mostly nothing. */
   check(event: StreamEvent): readonly Breach[] {
     return this.#breaches(event).filter(({ code, facts }) => {
-      const key = `${code} ${facts.layer} ${facts.record} ${facts.other}`;
+      const { layer, record, other } = facts;
+      const key = `${code} ${layer} ${record} ${other}`;
       const isNew = !this.#told.has(key);
       this.#told.add(key);
       return isNew;

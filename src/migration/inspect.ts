@@ -1,282 +1,326 @@
-import { MigrationError } from "../base/errors.ts";
-import type { PageDataHeadCodec } from "../base/page-head.ts";
-import { PAGE_BYTES } from "../base/units.ts";
-import type { PageDataEvent, RecordEvent, StreamEvent } from "../codec/events.ts";
-import { pullEvents } from "../codec/pull.ts";
+import type { ErrorCode, MigrationError } from "../base/errors.ts";
+import type { ByteSource } from "../base/io.ts";
+import type { PageDataEvent, RecordEvent, StreamEvent, XlHeader } from "../codec/events.ts";
+import { recordLabel } from "../codec/record.ts";
+import type { ByteOrder, Layer } from "../codec/steps.ts";
 import { xlConfigText } from "../codec/xl-reader.ts";
-import { LIBXC_RECORD } from "../format/libxc.ts";
-import { hasStreamData, PAGE_TYPE } from "../format/page-type.ts";
-import { XL_HEADER_BYTES } from "../format/xl.ts";
-import type { ImageSource } from "../transport/image-file.ts";
-import { decodeBody } from "./decode-body.ts";
-import { MemoryDigester } from "./memory-digest.ts";
+import { IMAGE_ID, LIBXC_RECORD } from "../format/libxc.ts";
+import { PAGE_TYPE, pageTypeName } from "../format/page-type.ts";
+import { XL_HEADER_BYTES, XL_MANDATORY_JSON_MASK, type XlSentenceName } from "../format/xl.ts";
+import type { RandomAccess } from "../transport/image-file.ts";
+import { describeFacts, describeRecord, type Json } from "./inspect-records.ts";
+import { type DigestMethod, type FrameSummary, MemoryDigest } from "./memory-digest.ts";
+import { Trailing } from "./trailing.ts";
+import { type ReadingOptions, streamError, watchedEvents } from "./verify-stream.ts";
 
-/** A record, or a run of PAGE_DATA records. */
-export interface RecordSummary {
+/** Options of {@link inspectStream}. */
+export interface InspectOptions extends ReadingOptions {
+  /** Leaves the digest of memory out: then nothing is read again or spooled. */
+  readonly memoryDigest?: "make" | "leave-out" | undefined;
+  /** Entries of `records`, of `details` and of `faults` that are kept. 10,000 unless said. */
+  readonly recordsMax?: number | undefined;
+}
+
+/** Records in order; PAGE_DATA records that follow each other are one entry. */
+export interface RecordRun {
   readonly layer: "libxl" | "libxc";
   readonly name: string;
   count: number;
-  /** Of all bodies together. */
+  /** Octets of the bodies. */
   bytes: number;
-  readonly offset: number;
-  /** Its fields, where it has any. */
-  readonly fields?: object;
 }
 
-export interface InspectOptions {
-  /** Whether to digest the resulting memory, which reads every page twice. */
-  readonly withDigest: boolean;
-  readonly onProgress?: (bytes: number) => void;
-  readonly signal?: AbortSignal;
+/** Something that restoring would stop at, or that ended the reading. */
+export interface InspectFault {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly where: Readonly<Record<string, Json>>;
 }
 
-/** How much of what follows the end is shown. */
-const TRAILING_SHOWN_MAX = 80;
-
-/** How often a frame's repeats are told apart. */
-const REPEATS_MAX = 255;
-
-/** What is in an image; all of it can be written as JSON. */
-export type InspectReport = Awaited<ReturnType<typeof inspectStream>>;
+/** What is in a stream, as plain JSON; names as in other tools. */
+export interface Inspection {
+  readonly format?: Layer;
+  readonly byte_order: Partial<Record<Layer, ByteOrder>>;
+  readonly records: readonly RecordRun[];
+  /** Entries that `records` lacks because there are too many. */
+  readonly records_left_out: number;
+  readonly xl_header_bytes?: number;
+  readonly xl?: {
+    readonly mandatory_flags: number;
+    readonly optional_flags: number;
+    /** Parsed where it is JSON, else its text. */
+    readonly config: Json;
+  };
+  readonly libxl?: { readonly version: number; readonly options: number };
+  readonly libxc?: {
+    readonly id: string;
+    readonly version: number;
+    readonly options: number;
+    readonly guest_type?: number;
+    readonly page_shift?: number;
+    readonly xen?: string;
+  };
+  /** Where the static data ended: at a record, or inferred as in version 2. */
+  readonly static_data_end: "record" | "inferred" | "missing";
+  /** Octets up to and with the outermost END. */
+  readonly bytes: number;
+  readonly trailing_bytes: number;
+  /** The first 80 of them as text. */
+  readonly trailing?: string;
+  /** Which of xl's sentences they are. */
+  readonly trailing_sentence?: XlSentenceName;
+  readonly page_entries_by_type: Readonly<Record<string, number>>;
+  readonly frames: FrameSummary;
+  readonly memory_sha256?: string;
+  /** Small records decoded, in order. */
+  readonly details: readonly { readonly [name: string]: Json }[];
+  readonly faults: readonly InspectFault[];
+  /** Why reading ended before the stream did. */
+  readonly error?: InspectFault;
+}
 
 /**
- * Says what is in an image. Memory grows with the frames it names (a few octets each), not with
- * its pages.
+ * Reads a whole stream and tells what is in it.
  *
- * Faults that restoring would stop at are listed, and reading goes on where it can.
+ * A stream that cannot be read to its end gives what was read, with `error` and no digest.
  *
- * @throws MigrationError what ends the reading: STREAM_*, RECORD_TOO_LONG, TRANSPORT_*;
- *   MIGRATION_INTERRUPTED
+ * Memory goes with the number of distinct frames (about 30 octets each), not with the pages: for
+ * the digest they are read again where `source` has random access, else spooled to a temporary
+ * file.
+ *
+ * @param source at the stream's first octet; closing it is the caller's.
+ * @throws MigrationError TRANSPORT_*; the signal's reason.
  */
 export async function inspectStream(
-  source: ImageSource,
-  codec: PageDataHeadCodec,
+  source: ByteSource & { readonly randomAccess?: RandomAccess | undefined },
   options: InspectOptions,
-) {
-  const digester = options.withDigest ? new MemoryDigester(source.randomAccess) : undefined;
-  const inspector = new Inspector(digester);
+): Promise<Inspection> {
+  const inspector = new StreamInspector({ ...options, randomAccess: source.randomAccess });
   try {
-    const events = pullEvents(source, codec, { purpose: "inspect", afterEnd: "read" });
-    for await (const event of events) {
-      if (options.signal?.aborted === true) {
-        throw new MigrationError("MIGRATION_INTERRUPTED");
+    try {
+      for await (const event of watchedEvents(source, options)) {
+        await inspector.take(event);
       }
-      await inspector.take(event);
-      options.onProgress?.(source.offset);
+    } catch (error) {
+      inspector.fail(streamError(error), source.offset);
     }
-    return await inspector.report();
+    return await inspector.finish(options.signal);
   } finally {
-    await digester?.close();
+    await inspector.close();
   }
 }
 
-class Inspector {
-  readonly #digester: MemoryDigester | undefined;
-  readonly #records: RecordSummary[] = [];
-  readonly #faults: string[] = [];
-  readonly #typeCounts = new Map<string, number>();
-  readonly #frames = new FrameCounts();
-  readonly #headers: Record<string, unknown> = {};
-  #isVerifying = false;
-  #verifyEntries = 0;
-  #bytes = 0;
-  #trailingBytes = 0;
-  #trailing = "";
+const RECORDS_MAX = 10_000;
 
-  constructor(digester: MemoryDigester | undefined) {
-    this.#digester = digester;
+/** Octets of bodies that are described, and how much of it one body counts at most. */
+const DETAIL_BYTES_MAX = 16 * 1024 * 1024;
+const DETAIL_BYTES_OF_ONE_MAX = 64 * 1024;
+
+/** Collects what is in a stream from its events, whoever reads it. */
+export class StreamInspector {
+  readonly #recordsMax: number;
+  readonly #memory: MemoryDigest;
+  readonly #headers: Pick<Mutable<Inspection>, "format" | HeaderName> = {};
+  readonly #byteOrder: Partial<Record<Layer, ByteOrder>> = {};
+  readonly #records: RecordRun[] = [];
+  readonly #details: { readonly [name: string]: Json }[] = [];
+  readonly #faults: InspectFault[] = [];
+  readonly #entriesByType = new Array<number>(16).fill(0);
+  readonly #trailing = new Trailing();
+  #recordsLeftOut = 0;
+  #detailBytes = 0;
+  #staticDataEnd: Inspection["static_data_end"] = "missing";
+  #isVerifying = false;
+  #bytes = 0;
+  #error: InspectFault | undefined;
+
+  constructor(
+    options: Pick<InspectOptions, "memoryDigest" | "recordsMax"> & {
+      readonly randomAccess?: RandomAccess | undefined;
+    },
+  ) {
+    this.#recordsMax = options.recordsMax ?? RECORDS_MAX;
+    this.#memory = new MemoryDigest(digestMethod(options.memoryDigest, options.randomAccess));
   }
 
+  /** Takes the next event, read for the purpose of inspecting. What it refers to is copied. */
   async take(event: StreamEvent): Promise<void> {
     switch (event.kind) {
       case "record":
         this.#takeRecord(event);
-        return;
+        break;
       case "page-data":
-        this.#addRecord("libxc", "PAGE_DATA", event.bodyBytes, event.offset);
-        await this.#takePages(event);
-        return;
+        await this.#takePageData(event);
+        break;
       case "fault":
-        this.#faults.push(event.error.message);
-        return;
+        keep(this.#faults, faultOf(event.error), this.#recordsMax);
+        break;
       case "end":
         this.#bytes = event.offset;
-        return;
+        break;
       case "trailing":
-        this.#takeTrailing(event.bytes);
-        return;
+        this.#trailing.take(event);
+        break;
       default:
         this.#takeHeader(event);
     }
   }
 
-  async report() {
-    const memory = await this.#digester?.digest();
-    const { entries, distinct, lowest, highest, sentAtLeast } = this.#frames.summary();
+  /** The stream cannot be read further than `bytes` octets. */
+  fail(error: MigrationError, bytes: number): void {
+    this.#bytes = bytes;
+    this.#error = faultOf(error);
+  }
+
+  /** Makes the digest and the result. @throws as {@link inspectStream} */
+  async finish(signal?: AbortSignal): Promise<Inspection> {
+    const frames = this.#memory.summary();
+    const digest = this.#error === undefined ? await this.#memory.sha256(signal) : undefined;
+    const { byteCount, text, sentence } = this.#trailing;
+    const types = [...this.#entriesByType.entries()].filter(([, count]) => count > 0);
     return {
       ...this.#headers,
+      byte_order: this.#byteOrder,
       records: this.#records,
+      records_left_out: this.#recordsLeftOut,
+      static_data_end: this.#staticDataEnd,
       bytes: this.#bytes,
-      trailing_bytes: this.#trailingBytes,
-      ...(this.#trailingBytes > 0 && { trailing: this.#trailing }),
-      page_entries_by_type: Object.fromEntries(this.#typeCounts),
-      frames: {
-        entries,
-        distinct,
-        sent_at_least_n_times: sentAtLeast,
-        ...(memory && { with_memory: memory.framesWithMemory, all_zero: memory.framesAllZero }),
-        lowest,
-        highest,
-      },
-      verify_entries: this.#verifyEntries,
-      ...(memory && { memory_sha256: memory.sha256 }),
+      trailing_bytes: byteCount,
+      ...(byteCount > 0 ? { trailing: text } : {}),
+      ...(sentence === undefined ? {} : { trailing_sentence: sentence }),
+      page_entries_by_type: Object.fromEntries(types.map(([type, n]) => [typeLabel(type), n])),
+      frames,
+      ...(digest === undefined ? {} : { memory_sha256: digest }),
+      details: this.#details,
       faults: this.#faults,
+      ...(this.#error === undefined ? {} : { error: this.#error }),
     };
   }
 
-  #takeHeader(event: StreamEvent): void {
-    if (event.kind === "xl-header") {
-      const { optionalData, config, byteOrder } = event.header;
-      this.#headers.xl_header_bytes = XL_HEADER_BYTES + optionalData.length;
-      this.#headers.xl = { byte_order: byteOrder, config: config && configOf(config) };
-    } else if (event.kind === "libxl-header") {
-      const { version, options, byteOrder } = event.header;
-      this.#headers.libxl = { version, options, byte_order: byteOrder };
-    } else if (event.kind === "image-header") {
-      const { version, options, byteOrder } = event.header;
-      this.#headers.libxc = { id: "0x58454e46", version, options, byte_order: byteOrder };
-    } else if (event.kind === "domain-header") {
-      const { guestType, pageShift, xenMajor, xenMinor } = event.header;
-      const domain = {
-        guest_type: guestType,
-        page_shift: pageShift,
-        xen: `${xenMajor}.${xenMinor}`,
-      };
-      Object.assign(this.#headers.libxc as object, domain);
-    }
+  /** Removes temporary files. Called once, whatever happened. */
+  async close(): Promise<void> {
+    await this.#memory.close();
   }
 
   #takeRecord(event: RecordEvent): void {
+    if (event.layer === "libxc") {
+      if (event.type === LIBXC_RECORD.STATIC_DATA_END) {
+        this.#staticDataEnd = event.isInferred ? "inferred" : "record";
+      }
+      this.#isVerifying ||= event.type === LIBXC_RECORD.VERIFY;
+    }
     if (event.isInferred) {
       return;
     }
-    const name = event.name ?? `0x${event.type.toString(16)}`;
-    this.#addRecord(event.layer, name, event.body.length, event.offset, this.#fieldsOf(event));
-    if (event.layer === "libxc" && event.type === LIBXC_RECORD.VERIFY) {
-      this.#isVerifying = true;
+    const { layer, offset, body } = event;
+    const name = recordLabel(layer, event.type);
+    this.#count(layer, name, body.length);
+    this.#detailBytes += Math.min(body.length, DETAIL_BYTES_OF_ONE_MAX);
+    const fields = this.#detailBytes <= DETAIL_BYTES_MAX ? describeRecord(event) : {};
+    if (Object.keys(fields).length > 0) {
+      keep(this.#details, { layer, name, offset, ...fields }, this.#recordsMax);
     }
   }
 
-  #fieldsOf(event: RecordEvent): object | undefined {
-    try {
-      return decodeBody(event);
-    } catch (error) {
-      if (!(error instanceof MigrationError)) {
-        throw error;
-      }
-      this.#faults.push(error.message);
-      return undefined;
+  /** What comes after VERIFY is compared by the receiver, not stored. */
+  async #takePageData(event: PageDataEvent): Promise<void> {
+    this.#count("libxc", "PAGE_DATA", event.bodyBytes);
+    if (this.#isVerifying) {
+      return;
     }
+    for (const type of event.types) {
+      this.#entriesByType[type] = this.#entriesByType[type]! + 1;
+    }
+    await this.#memory.take(event);
   }
 
-  #addRecord(
-    layer: "libxl" | "libxc",
-    name: string,
-    bytes: number,
-    offset: number,
-    fields?: object,
-  ): void {
+  #count(layer: "libxl" | "libxc", name: string, bytes: number): void {
     const last = this.#records.at(-1);
-    if (name === "PAGE_DATA" && last?.name === name) {
+    if (name === "PAGE_DATA" && last?.name === name && this.#recordsLeftOut === 0) {
       last.count++;
       last.bytes += bytes;
-      return;
+    } else if (this.#records.length < this.#recordsMax) {
+      this.#records.push({ layer, name, count: 1, bytes });
+    } else {
+      this.#recordsLeftOut++;
     }
-    this.#records.push({ layer, name, count: 1, bytes, offset, ...(fields && { fields }) });
   }
 
-  async #takePages({ pfns, types, pages, pagesOffset }: PageDataEvent): Promise<void> {
-    if (this.#isVerifying) {
-      this.#verifyEntries += pfns.length;
-      return;
-    }
-    let at = 0;
-    for (let index = 0; index < pfns.length; index++) {
-      const pfn = pfns[index]!;
-      const pageType = types[index]!;
-      const name = typeName(pageType);
-      this.#typeCounts.set(name, (this.#typeCounts.get(name) ?? 0) + 1);
-      this.#frames.add(pfn);
-      if (hasStreamData(pageType)) {
-        const page = pages.subarray(at, at + PAGE_BYTES);
-        await this.#digester?.store(pfn, page, pagesOffset + at);
-        at += PAGE_BYTES;
-      } else {
-        this.#digester?.drop(pfn);
+  #takeHeader(event: StreamEvent): void {
+    switch (event.kind) {
+      case "xl-header":
+        this.#headers.format = "xl";
+        this.#byteOrder.xl = event.header.byteOrder;
+        this.#headers.xl_header_bytes = XL_HEADER_BYTES + event.header.optionalData.length;
+        this.#headers.xl = describeXl(event.header);
+        break;
+      case "libxl-header":
+        this.#headers.format ??= "libxl";
+        this.#byteOrder.libxl = event.header.byteOrder;
+        this.#headers.libxl = { version: event.header.version, options: event.header.options };
+        break;
+      case "image-header": {
+        const { version, options, byteOrder } = event.header;
+        this.#headers.format ??= "libxc";
+        this.#byteOrder.libxc = byteOrder;
+        this.#headers.libxc = { id: `0x${IMAGE_ID.toString(16)}`, version, options };
+        break;
       }
+      case "domain-header": {
+        const { guestType, pageShift, xenMajor, xenMinor } = event.header;
+        if (this.#headers.libxc !== undefined) {
+          const xen = `${xenMajor}.${xenMinor}`;
+          const domain = { guest_type: guestType, page_shift: pageShift, xen };
+          this.#headers.libxc = { ...this.#headers.libxc, ...domain };
+        }
+        break;
+      }
+      default:
+        break;
     }
-  }
-
-  #takeTrailing(bytes: Uint8Array): void {
-    this.#trailingBytes += bytes.length;
-    const room = TRAILING_SHOWN_MAX - this.#trailing.length;
-    this.#trailing += Buffer.from(bytes.subarray(0, room)).toString("latin1");
   }
 }
 
-/** How often each frame was named; one octet a frame, in tables that appear as frames do. */
-class FrameCounts {
-  static readonly #tableFrames = 1 << 16;
-  readonly #tables = new Map<number, Uint8Array>();
-  readonly #atLeast: number[] = [];
-  #entries = 0;
-  #lowest = Number.POSITIVE_INFINITY;
-  #highest = 0;
+type HeaderName = "xl_header_bytes" | "xl" | "libxl" | "libxc";
+type Mutable<Type> = { -readonly [Name in keyof Type]: Type[Name] };
 
-  add(pfn: number): void {
-    const number = Math.floor(pfn / FrameCounts.#tableFrames);
-    let table = this.#tables.get(number);
-    if (table === undefined) {
-      table = new Uint8Array(FrameCounts.#tableFrames);
-      this.#tables.set(number, table);
-    }
-    const index = pfn % FrameCounts.#tableFrames;
-    const count = Math.min(REPEATS_MAX, table[index]! + 1);
-    if (count > table[index]!) {
-      table[index] = count;
-      this.#atLeast[count - 1] = (this.#atLeast[count - 1] ?? 0) + 1;
-    }
-    this.#entries++;
-    this.#lowest = Math.min(this.#lowest, pfn);
-    this.#highest = Math.max(this.#highest, pfn);
+function digestMethod(
+  wish: InspectOptions["memoryDigest"],
+  image: RandomAccess | undefined,
+): DigestMethod {
+  if (wish === "leave-out") {
+    return { kind: "none" };
   }
-
-  summary() {
-    return {
-      entries: this.#entries,
-      distinct: this.#atLeast[0] ?? 0,
-      sentAtLeast: this.#atLeast,
-      lowest: this.#entries === 0 ? 0 : this.#lowest,
-      highest: this.#highest,
-    };
-  }
+  return image === undefined ? { kind: "spool" } : { kind: "reread", image };
 }
 
-const TYPE_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(PAGE_TYPE).map(([name, value]) => [value, name.replace("_PIN", " pinned")]),
-);
-
-function typeName(pageType: number): string {
-  return TYPE_NAMES.get(pageType) ?? `0x${pageType.toString(16)}`;
+function describeXl(header: XlHeader): NonNullable<Inspection["xl"]> {
+  const { mandatoryFlags, optionalFlags, config } = header;
+  const text = config === undefined ? null : xlConfigText(config);
+  let parsed: Json = text;
+  if (text !== null && (mandatoryFlags & XL_MANDATORY_JSON_MASK) !== 0) {
+    try {
+      parsed = JSON.parse(text);
+    } catch {
+      parsed = text;
+    }
+  }
+  return { mandatory_flags: mandatoryFlags, optional_flags: optionalFlags, config: parsed };
 }
 
-/** The configuration as JSON, or as text where it is none. */
-function configOf(config: Uint8Array): unknown {
-  const text = xlConfigText(config);
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Images of other toolstacks may carry another kind of text; it is shown as it is.
-    return text;
+/** Pinned page tables are named as other tools do. */
+function typeLabel(pageType: number): string {
+  const name = pageTypeName(pageType) ?? `0x${pageType.toString(16)}`;
+  const isPinned = pageType >= PAGE_TYPE.L1TAB_PIN && pageType <= PAGE_TYPE.L4TAB_PIN;
+  return isPinned ? name.replace("_PIN", " pinned") : name;
+}
+
+function faultOf(error: MigrationError): InspectFault {
+  return { code: error.code, message: error.message, where: describeFacts(error.where) };
+}
+
+function keep<Item>(list: Item[], item: Item, itemsMax: number): void {
+  if (list.length < itemsMax) {
+    list.push(item);
   }
 }

@@ -1,295 +1,246 @@
-import { describeCode, type ErrorCode, type ErrorFacts, MigrationError } from "../base/errors.ts";
+import { type ErrorCode, type ErrorFacts, MigrationError, sentenceOf } from "../base/errors.ts";
 import type { ByteSource } from "../base/io.ts";
 import type { PageDataHeadCodec } from "../base/page-head.ts";
-import type { PageDataEvent, RecordEvent, StreamEvent } from "../codec/events.ts";
-import { OrderRules, type Severity } from "../codec/order.ts";
+import type { StreamEvent } from "../codec/events.ts";
+import type { Breach, Severity } from "../codec/order.ts";
 import { pullEvents } from "../codec/pull.ts";
-import { xlConfigText } from "../codec/xl-reader.ts";
-import {
-  DOMAIN_PAGE_SHIFT,
-  GUEST_TYPE,
-  HVM_PARAMS_HEAD_BYTES,
-  IMAGE_OPT_RESERVED_MASK,
-  LIBXC_RECORD,
-  VCPU_HEAD_BYTES,
-} from "../format/libxc.ts";
-import { LIBXL_OPT_RESERVED_MASK } from "../format/libxl.ts";
-import { XL_HEADER_BYTES, XL_MANDATORY_JSON_MASK, xlSentence } from "../format/xl.ts";
-import { decodeBody } from "./decode-body.ts";
+import type { ByteOrder, Layer } from "../codec/steps.ts";
+import type { XlSentenceName } from "../format/xl.ts";
+import { Trailing } from "./trailing.ts";
+import { allClauses, applyClauses, type Clause, VerifyContext } from "./verify-clauses.ts";
 
-/** One thing wrong with a stream. */
+/** How to read a stream to look at it. */
+export interface ReadingOptions {
+  readonly pageDataHead: PageDataHeadCodec;
+  /** Called about once a MiB with the octets of the decompressed stream read so far. */
+  readonly onProgress?: ((bytesRead: number) => void) | undefined;
+  /** Checked at each record; its reason is thrown. Close the source to stop a read under way. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link verifyStream}. */
+export interface VerifyOptions extends ReadingOptions {
+  /** Findings that are kept; the rest is counted. 100 unless said otherwise. */
+  readonly findingsMax?: number | undefined;
+}
+
+/** One thing that is wrong with a stream. */
 export interface Finding {
   readonly code: ErrorCode;
   readonly severity: Severity;
+  /** Where, in octets of the decompressed stream. */
+  readonly offset: number | undefined;
+  readonly layer: string | undefined;
+  readonly record: string | undefined;
   readonly sentence: string;
-  /** Where, as an error says it: `offset` in octets, layer, record. */
-  readonly where: ErrorFacts;
+  /** Everything else that is known. */
+  readonly facts: ErrorFacts;
 }
 
-/** What checking a stream gave. */
-export interface VerifyReport {
-  /** Whether nothing is worse than suspicious. */
+/** What was read. */
+export interface VerifySummary {
+  /** No finding is worse than suspicious: Xen's restore takes the stream, and the specs allow it. */
   readonly isAccepted: boolean;
-  readonly findings: readonly Finding[];
-  /** Findings beyond {@link VerifyOptions.findingsMax}. */
-  readonly findingsOmitted: number;
-  /** Octets up to the outermost END, or to where reading stopped. */
+  /** The outermost END was reached. */
+  readonly isComplete: boolean;
+  /** Outermost format; `undefined` if not even that could be told. */
+  readonly format: Layer | undefined;
+  readonly byteOrder: ByteOrder | undefined;
+  readonly version: number | undefined;
+  readonly guestType: number | undefined;
+  /** Octets up to and with the outermost END, or of what could be read. */
   readonly bytes: number;
+  readonly recordCount: number;
+  readonly pageDataCount: number;
+  /** Entries of all PAGE_DATA records. */
+  readonly pageEntryCount: number;
+  readonly checkpointCount: number;
   readonly trailingBytes: number;
-  /** Whether what follows END is xl's permission to go, as in a captured migration. */
-  readonly isHandoverTrailing: boolean;
-  readonly records: number;
-  readonly pageEntries: number;
+  /** The hand-shake sentence that follows in a captured migration, which is no fault. */
+  readonly trailingSentence: XlSentenceName | undefined;
+  /** All findings, also those not kept. */
+  readonly findingCount: number;
 }
 
-export interface VerifyOptions {
-  /** How many findings are kept; 100 unless said. */
-  readonly findingsMax?: number;
-  /** Octets read so far, after each event. */
-  readonly onProgress?: (bytes: number) => void;
-  readonly signal?: AbortSignal;
+/** A stream's findings in the order of the stream, and what was read. */
+export interface VerifyResult {
+  readonly findings: readonly Finding[];
+  readonly summary: VerifySummary;
 }
-
-const FINDINGS_MAX = 100;
 
 /**
- * Checks a stream against the specifications, in memory that does not grow with it.
+ * Reads a whole stream and tells what is wrong with it, in memory that does not grow with it.
  *
- * What is wrong becomes findings, not errors; a fault after which nothing can be read is the last.
+ * What is wrong is data, not an exception: also a stream that ends too early or is no image.
  *
- * @throws MigrationError TRANSPORT_*, MIGRATION_INTERRUPTED
+ * @param source closing it is the caller's.
+ * @throws MigrationError TRANSPORT_*; the signal's reason.
  */
 export async function verifyStream(
   source: ByteSource,
-  codec: PageDataHeadCodec,
-  options: VerifyOptions = {},
-): Promise<VerifyReport> {
-  const verifier = new Verifier(options.findingsMax ?? FINDINGS_MAX);
+  options: VerifyOptions,
+): Promise<VerifyResult> {
+  const verifier = new StreamVerifier(options);
   try {
-    const events = pullEvents(source, codec, { purpose: "inspect", afterEnd: "read" });
-    for await (const event of events) {
-      if (options.signal?.aborted === true) {
-        throw new MigrationError("MIGRATION_INTERRUPTED");
-      }
+    for await (const event of watchedEvents(source, options)) {
       verifier.take(event);
-      options.onProgress?.(source.offset);
     }
   } catch (error) {
-    verifier.stop(error, source.offset);
+    verifier.fail(streamError(error), source.offset);
   }
-  return verifier.report();
+  return verifier.finish();
 }
 
-class Verifier {
+/** Reads to inspect, to the very end, and keeps the caller informed. */
+export async function* watchedEvents(
+  source: ByteSource,
+  options: ReadingOptions,
+): AsyncGenerator<StreamEvent, void, undefined> {
+  const { pageDataHead, onProgress, signal } = options;
+  let told = source.offset;
+  const reading = { purpose: "inspect", afterEnd: "read" } as const;
+  for await (const event of pullEvents(source, pageDataHead, reading)) {
+    signal?.throwIfAborted();
+    yield event;
+    if (source.offset - told >= PROGRESS_BYTES) {
+      told = source.offset;
+      onProgress?.(told);
+    }
+  }
+  onProgress?.(source.offset);
+}
+
+/**
+ * `error` if a stream is at fault; anything else is thrown again.
+ *
+ * @throws whatever is not about a stream.
+ */
+export function streamError(error: unknown): MigrationError {
+  if (error instanceof MigrationError && /^(STREAM|RECORD|PAGE_DATA)_/.test(error.code)) {
+    return error;
+  }
+  throw error;
+}
+
+const PROGRESS_BYTES = 1024 * 1024;
+const FINDINGS_MAX = 100;
+
+/** Collects findings from the events of one stream, whoever reads it. */
+export class StreamVerifier {
   readonly #findingsMax: number;
+  readonly #clauses: readonly Clause[] = allClauses();
+  readonly #context = new VerifyContext();
   readonly #findings: Finding[] = [];
-  readonly #order = new OrderRules();
-  readonly #trailing: Uint8Array[] = [];
-  #findingsOmitted = 0;
-  #hasSerious = false;
+  readonly #trailing = new Trailing();
+  readonly #counts = { records: 0, pageData: 0, pageEntries: 0, checkpoints: 0, findings: 0 };
+  readonly #seen: {
+    format?: Layer;
+    byteOrder?: ByteOrder;
+    version?: number;
+    guestType?: number;
+  } = {};
+  #isAccepted = true;
   #bytes = 0;
-  #trailingBytes = 0;
-  #records = 0;
-  #pageEntries = 0;
+  #isComplete = false;
 
-  constructor(findingsMax: number) {
-    this.#findingsMax = findingsMax;
+  constructor(options: { readonly findingsMax?: number | undefined }) {
+    this.#findingsMax = options.findingsMax ?? FINDINGS_MAX;
   }
 
+  /** Takes the next event, read for the purpose of inspecting. */
   take(event: StreamEvent): void {
-    for (const { code, severity, facts } of this.#order.check(event)) {
-      this.#tell(code, severity, facts);
-    }
-    switch (event.kind) {
-      case "fault":
-        this.#tell(event.error.code, "refused", event.error.where);
-        return;
-      case "record":
-        this.#records += event.isInferred ? 0 : 1;
-        this.#checkRecord(event);
-        return;
-      case "page-data":
-        this.#records++;
-        this.#pageEntries += event.pfns.length;
-        this.#checkPageData(event);
-        return;
-      case "end":
-        this.#bytes = event.offset;
-        return;
-      case "trailing":
-        this.#keepTrailing(event.bytes);
-        return;
-      default:
-        this.#checkHeader(event);
+    this.#note(event);
+    for (const breach of applyClauses(this.#clauses, event, this.#context)) {
+      this.#tell(breach);
     }
   }
 
-  /** The stream could not be read on. */
-  stop(error: unknown, offset: number): void {
-    const isFinding =
-      error instanceof MigrationError && !/^(TRANSPORT|MIGRATION)_/.test(error.code);
-    if (!isFinding) {
-      throw error;
+  /** The stream cannot be read further than `bytes` octets. */
+  fail(error: MigrationError, bytes: number): void {
+    if (!this.#isComplete) {
+      this.#bytes = bytes;
     }
-    this.#bytes = offset;
-    this.#tell(error.code, "refused", error.where);
+    this.#tell({ code: error.code, severity: "refused", facts: error.where });
   }
 
-  report(): VerifyReport {
-    const isHandoverTrailing = this.#isHandover();
-    if (this.#trailingBytes > 0 && !isHandoverTrailing) {
-      const facts = { offset: this.#bytes, trailingBytes: this.#trailingBytes };
-      this.#tell("STREAM_TRAILING_DATA", "suspicious", facts);
+  /** What was found. Called once, after the last event. */
+  finish(): VerifyResult {
+    const { byteCount, sentence } = this.#trailing;
+    if (byteCount > 0 && sentence === undefined) {
+      const facts = { offset: this.#bytes, trailingBytes: byteCount };
+      this.#tell({ code: "STREAM_TRAILING_DATA", severity: "violated", facts });
     }
-    return {
-      isAccepted: !this.#hasSerious,
-      findings: this.#findings,
-      findingsOmitted: this.#findingsOmitted,
+    const summary: VerifySummary = {
+      isAccepted: this.#isAccepted,
+      isComplete: this.#isComplete,
+      format: this.#seen.format,
+      byteOrder: this.#seen.byteOrder,
+      version: this.#seen.version,
+      guestType: this.#seen.guestType,
       bytes: this.#bytes,
-      trailingBytes: this.#trailingBytes,
-      isHandoverTrailing,
-      records: this.#records,
-      pageEntries: this.#pageEntries,
+      recordCount: this.#counts.records,
+      pageDataCount: this.#counts.pageData,
+      pageEntryCount: this.#counts.pageEntries,
+      checkpointCount: this.#counts.checkpoints,
+      trailingBytes: byteCount,
+      trailingSentence: sentence,
+      findingCount: this.#counts.findings,
     };
+    return { findings: this.#findings, summary };
   }
 
-  #tell(code: ErrorCode, severity: Severity, where: ErrorFacts): void {
-    this.#hasSerious ||= severity !== "suspicious";
-    if (this.#findings.length === this.#findingsMax) {
-      this.#findingsOmitted++;
-    } else {
-      this.#findings.push({ code, severity, sentence: describeCode(code), where });
-    }
-  }
-
-  #checkHeader(event: StreamEvent): void {
-    if (event.kind === "xl-header") {
-      this.#checkXlHeader(event);
-    } else if (
-      event.kind === "libxl-header" &&
-      (event.header.options & LIBXL_OPT_RESERVED_MASK) !== 0
-    ) {
-      this.#tell("STREAM_RESERVED", "violated", { offset: event.offset, layer: "libxl" });
-    } else if (event.kind === "image-header") {
-      const { options, reserved } = event.header;
-      if ((options & IMAGE_OPT_RESERVED_MASK) !== 0 || reserved.some((field) => field !== 0)) {
-        this.#tell("STREAM_RESERVED", "violated", { offset: event.offset, layer: "libxc" });
-      }
-    } else if (event.kind === "domain-header") {
-      this.#checkDomainHeader(event);
-    }
-  }
-
-  #checkXlHeader({ header }: Extract<StreamEvent, { kind: "xl-header" }>): void {
-    const { optionalFlags, mandatoryFlags, config } = header;
-    if (optionalFlags !== 0) {
-      this.#tell("STREAM_XL_OPTIONAL_FLAGS", "suspicious", { offset: 40, optionalFlags });
-    }
-    const mustBeJson = (mandatoryFlags & XL_MANDATORY_JSON_MASK) !== 0;
-    if (config === undefined || (mustBeJson && !isJson(xlConfigText(config)))) {
-      this.#tell("STREAM_XL_CONFIG", "refused", { offset: XL_HEADER_BYTES, layer: "xl" });
-    }
-  }
-
-  #checkDomainHeader({ offset, header }: Extract<StreamEvent, { kind: "domain-header" }>): void {
-    const { guestType, pageShift, reserved } = header;
-    const where = { offset, layer: "libxc" };
-    if (guestType !== GUEST_TYPE.X86_PV && guestType !== GUEST_TYPE.X86_HVM) {
-      this.#tell("STREAM_GUEST_TYPE", "refused", { ...where, guestType });
-    }
-    if (pageShift !== DOMAIN_PAGE_SHIFT) {
-      this.#tell("STREAM_PAGE_SHIFT", "refused", { ...where, pageShift });
-    }
-    if (reserved !== 0) {
-      this.#tell("STREAM_RESERVED", "violated", where);
+  #note(event: StreamEvent): void {
+    const seen = this.#seen;
+    switch (event.kind) {
+      case "xl-header":
+        seen.format = "xl";
+        break;
+      case "libxl-header":
+        seen.format ??= "libxl";
+        break;
+      case "image-header":
+        seen.format ??= "libxc";
+        seen.byteOrder = event.header.byteOrder;
+        seen.version = event.header.version;
+        break;
+      case "domain-header":
+        seen.guestType = event.header.guestType;
+        break;
+      case "record":
+        this.#counts.records += event.isInferred ? 0 : 1;
+        this.#counts.checkpoints += event.name === "CHECKPOINT" ? 1 : 0;
+        break;
+      case "page-data":
+        this.#counts.records++;
+        this.#counts.pageData++;
+        this.#counts.pageEntries += event.pfns.length;
+        break;
+      case "end":
+        this.#isComplete = true;
+        this.#bytes = event.offset;
+        break;
+      case "trailing":
+        this.#trailing.take(event);
+        break;
+      default:
+        break;
     }
   }
 
-  #checkRecord(event: RecordEvent): void {
-    const { offset, layer, name } = event;
-    const where = { offset, layer, record: name };
-    if (event.padding.some((octet) => octet !== 0)) {
-      this.#tell("RECORD_PADDING", "violated", where);
+  #tell({ code, severity, facts }: Breach): void {
+    this.#counts.findings++;
+    this.#isAccepted &&= severity === "suspicious";
+    if (this.#findings.length < this.#findingsMax) {
+      const { offset, layer, record, ...rest } = facts;
+      this.#findings.push({
+        code,
+        severity,
+        offset: typeof offset === "number" ? offset : undefined,
+        layer: layer === undefined ? undefined : String(layer),
+        record: record === undefined ? undefined : String(record),
+        sentence: sentenceOf(code),
+        facts: rest,
+      });
     }
-    const mustBeEmpty = layer === "libxc" && EMPTY_RECORDS.has(event.type);
-    if (mustBeEmpty && event.body.length > 0) {
-      this.#tell("RECORD_LENGTH", "violated", { ...where, bodyBytes: event.body.length });
-    }
-    if (layer === "libxc") {
-      this.#checkLibxcRecord(event, where);
-    }
-    try {
-      decodeBody(event);
-    } catch (error) {
-      if (!(error instanceof MigrationError)) {
-        throw error;
-      }
-      this.#tell(error.code, "refused", error.where);
-    }
-  }
-
-  /** Records that should not be there, or not be empty. @source xg_sr_restore.c process_record */
-  #checkLibxcRecord({ type, body }: RecordEvent, where: ErrorFacts): void {
-    if (type === LIBXC_RECORD.TOOLSTACK) {
-      this.#tell("RECORD_NOT_RESTORABLE", "refused", where);
-    } else if (type === LIBXC_RECORD.CHECKPOINT_DIRTY_PFN_LIST) {
-      this.#tell("RECORD_BACK_CHANNEL", "refused", where);
-    }
-    const contentBytesMin = FULL_RECORDS.get(type);
-    if (contentBytesMin !== undefined && body.length === contentBytesMin) {
-      this.#tell("RECORD_EMPTY", "suspicious", where);
-    }
-  }
-
-  #checkPageData({ offset, reserved, reservedWordIndex }: PageDataEvent): void {
-    const where = { offset, layer: "libxc", record: "PAGE_DATA" };
-    if (reserved !== 0) {
-      this.#tell("RECORD_RESERVED", "violated", where);
-    }
-    if (reservedWordIndex !== undefined) {
-      this.#tell("PAGE_DATA_RESERVED", "violated", { ...where, index: reservedWordIndex });
-    }
-  }
-
-  #keepTrailing(bytes: Uint8Array): void {
-    this.#trailingBytes += bytes.length;
-    if (this.#trailingBytes <= xlSentence("PERMISSION").length) {
-      this.#trailing.push(bytes.slice());
-    }
-  }
-
-  #isHandover(): boolean {
-    const sentence = xlSentence("PERMISSION");
-    return (
-      this.#trailingBytes === sentence.length && Buffer.concat(this.#trailing).equals(sentence)
-    );
-  }
-}
-
-/** Records of libxc that have no content. */
-const EMPTY_RECORDS: ReadonlySet<number> = new Set([
-  LIBXC_RECORD.END,
-  LIBXC_RECORD.VERIFY,
-  LIBXC_RECORD.CHECKPOINT,
-  LIBXC_RECORD.STATIC_DATA_END,
-]);
-
-/** Records that say something, and the octets they have when they say nothing. */
-const FULL_RECORDS: ReadonlyMap<number, number> = new Map([
-  [LIBXC_RECORD.HVM_CONTEXT, 0],
-  [LIBXC_RECORD.HVM_PARAMS, HVM_PARAMS_HEAD_BYTES],
-  [LIBXC_RECORD.X86_PV_VCPU_BASIC, VCPU_HEAD_BYTES],
-  [LIBXC_RECORD.X86_PV_VCPU_EXTENDED, VCPU_HEAD_BYTES],
-  [LIBXC_RECORD.X86_PV_VCPU_XSAVE, VCPU_HEAD_BYTES],
-  [LIBXC_RECORD.X86_PV_VCPU_MSRS, VCPU_HEAD_BYTES],
-]);
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    // Whatever it is, it is not JSON, which is all that was asked.
-    return false;
   }
 }

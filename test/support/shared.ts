@@ -1,26 +1,24 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Folder of material beside the checkout, which users do not have; `undefined` where absent. */
-export const SHARED = [
-  process.env.XENFERRY_SHARED,
-  path.join(CHECKOUT, "..", "shared"),
-  path.join(CHECKOUT, "..", "..", "shared"),
-].find((folder) => folder !== undefined && existsSync(path.join(folder, "streams")));
-
-/** Why tests over it are skipped. */
-export const NO_SHARED = "skipped: no ../shared/streams beside the checkout";
-
-/** Paths of the images of real Xen, without their ending; empty where there are none. */
-export function sharedImages(): readonly string[] {
-  if (SHARED === undefined) {
-    return [];
-  }
-  const folder = path.join(SHARED, "streams");
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".xl.zst"))
-    .map((name) => path.join(folder, name.slice(0, -".xl.zst".length)));
+/**
+ * The folder of material shared between projects, which is no part of this one: XENFERRY_SHARED,
+ * or `shared` beside the checkout or one level above.
+ *
+ * `undefined` where there is none: tests over it are then skipped, with {@link NO_SHARED}.
+ */
+export function sharedFolder(): string | undefined {
+  const { XENFERRY_SHARED } = process.env;
+  const places = [
+    XENFERRY_SHARED,
+    path.join(ROOT, "..", "shared"),
+    path.join(ROOT, "..", "..", "shared"),
+  ];
+  return places.find((place) => place !== undefined && existsSync(path.join(place, "streams")));
 }
+
+/** Why tests are skipped without it. */
+export const NO_SHARED = "needs real streams in ../shared/streams, which are not there";
