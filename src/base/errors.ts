@@ -123,11 +123,6 @@ export class MigrationError extends Error {
   }
 }
 
-/** The sentence of a code. */
-export function describeCode(code: ErrorCode): string {
-  return CODES[code].sentence;
-}
-
 /** All codes, for documents and tests. */
 export const ERROR_CODES = Object.keys(CODES) as readonly ErrorCode[];
 

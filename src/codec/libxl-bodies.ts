@@ -51,7 +51,8 @@ export function encodeEmulatorPart(
 /**
  * Decodes the pairs of EMULATOR_XENSTORE_DATA: strings that each end with a NUL.
  *
- * @throws MigrationError RECORD_LENGTH; RECORD_VALUE the data does not end with a NUL, or a key has no value.
+ * @throws MigrationError RECORD_LENGTH; RECORD_VALUE the data does not end with a NUL, or a key
+ * has no value.
  */
 export function decodeXenstoreData(source: BodySource): readonly XenstorePair[] {
   const { data } = decodeEmulatorPart(source);

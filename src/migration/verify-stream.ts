@@ -39,7 +39,9 @@ export interface Finding {
 
 /** What was read. */
 export interface VerifySummary {
-  /** No finding is worse than suspicious: Xen's restore takes the stream, and the specs allow it. */
+  /**
+   * No finding is worse than suspicious: Xen's restore takes the stream, and the specs allow it.
+   */
   readonly isAccepted: boolean;
   /** The outermost END was reached. */
   readonly isComplete: boolean;

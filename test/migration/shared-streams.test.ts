@@ -12,7 +12,7 @@ import {
   watchedEvents,
 } from "../../src/migration/verify-stream.ts";
 import { openImage } from "../../src/transport/image-file.ts";
-import { availableHeadCodecs, type NamedHeadCodec } from "../support/engines.ts";
+import { enginesUnderTest, type LabelledEngine } from "../support/engines.ts";
 import { NO_SHARED, sharedFolder } from "../support/shared.ts";
 
 const shared = sharedFolder();
@@ -42,15 +42,15 @@ async function readOnce(name: string): Promise<{
   readonly inspected: Inspection;
   readonly sha256: string;
 }> {
-  const [first, ...others] = await availableHeadCodecs();
+  const [first, ...others] = enginesUnderTest().engines.filter(({ label }) => !label.includes(":"));
   const image = await openImage(path.join(folder ?? "", `${name}.xl.zst`));
   const verifier = new StreamVerifier({});
   const inspector = new StreamInspector({});
-  const encoder = new StreamEncoder(first!.codec);
+  const encoder = new StreamEncoder(first!.engine);
   const compare = others.map((other) => comparison(other));
   const hash = createHash("sha256");
   try {
-    for await (const event of watchedEvents(image, { pageDataHead: first!.codec })) {
+    for await (const event of watchedEvents(image, { pageDataHead: first!.engine })) {
       verifier.take(event);
       await inspector.take(event);
       for (const chunk of encoder.encode(event)) {
@@ -69,9 +69,9 @@ async function readOnce(name: string): Promise<{
 }
 
 /** Checks that another engine finds the same columns and writes the same octets. */
-function comparison(other: NamedHeadCodec): (event: StreamEvent) => void {
-  const decoder = new PageDataDecoder(other.codec);
-  const encoder = new StreamEncoder(other.codec);
+function comparison({ label, engine }: LabelledEngine): (event: StreamEvent) => void {
+  const decoder = new PageDataDecoder(engine);
+  const encoder = new StreamEncoder(engine);
   return (event) => {
     if (event.kind === "page-data") {
       const again = decoder.decode(rawRecord(event));
@@ -83,7 +83,7 @@ function comparison(other: NamedHeadCodec): (event: StreamEvent) => void {
         head!.subarray(8),
         event.body.subarray(0, head!.length - 8),
       );
-      expect(isSame && isSameHead === 0, `${other.name} at ${event.offset}`).toBe(true);
+      expect(isSame && isSameHead === 0, `${label} at ${event.offset}`).toBe(true);
     }
   };
 }

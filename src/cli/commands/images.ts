@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import { type InspectReport, inspectStream } from "../../migration/inspect.ts";
-import { type Finding, type VerifyReport, verifyStream } from "../../migration/verify-stream.ts";
+import { MigrationError } from "../../base/errors.ts";
+import { type Inspection, inspectStream } from "../../migration/inspect.ts";
+import { type Finding, type VerifyResult, verifyStream } from "../../migration/verify-stream.ts";
 import { formatBytes, formatCount } from "../../report/format.ts";
 import { renderTable } from "../../report/render.ts";
 import { type ImageSource, openImage } from "../../transport/image-file.ts";
@@ -39,31 +40,36 @@ async function withImage(
 
 async function verify(context: Context, file: string, image: ImageSource): Promise<number> {
   const { engine } = context.engine();
-  const report = await verifyStream(image, engine, { signal: context.signal });
-  context.result({ file, ...report }, () => verdict(file, report));
-  return report.isAccepted ? EXIT.SUCCESS : EXIT.WORLD;
+  const result = await interruptible(context, image, () =>
+    verifyStream(image, { pageDataHead: engine, signal: context.signal }),
+  );
+  context.result({ file, ...result }, () => verdict(file, result));
+  return result.summary.isAccepted ? EXIT.SUCCESS : EXIT.WORLD;
 }
 
-function verdict(file: string, report: VerifyReport): string {
-  const lines = report.findings.map(findingLine);
-  if (report.findingsOmitted > 0) {
-    lines.push(`and ${formatCount(report.findingsOmitted)} more findings`);
+function verdict(file: string, { findings, summary }: VerifyResult): string {
+  const lines = findings.map(findingLine);
+  const omitted = summary.findingCount - findings.length;
+  if (omitted > 0) {
+    lines.push(`and ${formatCount(omitted)} more findings`);
   }
-  if (report.isHandoverTrailing) {
-    lines.push(`after the end: ${report.trailingBytes} octets, xl's permission to go`);
+  if (summary.trailingSentence !== undefined) {
+    const sentence = summary.trailingSentence.toLowerCase();
+    lines.push(`after the end: ${summary.trailingBytes} octets, xl's sentence of ${sentence}`);
   }
-  const entries = `${formatCount(report.pageEntries)} page entries`;
-  const size = `${formatCount(report.records)} records, ${entries}`;
-  const word = report.isAccepted ? "accepted" : "NOT accepted";
-  lines.push(`${file}: ${word}: ${size}, ${formatBytes(report.bytes)}`);
+  const entries = `${formatCount(summary.pageEntryCount)} page entries`;
+  const size = `${formatCount(summary.recordCount)} records, ${entries}`;
+  const word = summary.isAccepted ? "accepted" : "NOT accepted";
+  lines.push(`${file}: ${word}: ${size}, ${formatBytes(summary.bytes)}`);
   return lines.join("\n");
 }
 
-function findingLine({ severity, code, sentence, where }: Finding): string {
-  const facts = Object.entries(where)
+function findingLine(finding: Finding): string {
+  const { severity, code, sentence, offset, layer, record, facts } = finding;
+  const where = Object.entries({ offset, layer, record, ...facts })
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key} ${value}`);
-  return `${severity}: ${sentence} (${facts.join(", ")}) [${code}]`;
+  return `${severity}: ${sentence} (${where.join(", ")}) [${code}]`;
 }
 
 async function inspect(
@@ -71,17 +77,38 @@ async function inspect(
   image: ImageSource,
   options: { readonly digest: boolean },
 ): Promise<number> {
-  const selected = context.engine();
-  const report = await inspectStream(image, selected.engine, {
-    withDigest: options.digest,
-    signal: context.signal,
-  });
-  const engine = { name: selected.engine.name, reasons: selected.reasons };
-  context.result({ ...report, compression: image.compression, engine }, () => describe(report));
-  return EXIT.SUCCESS;
+  const { engine, reasons } = context.engine();
+  const report = await interruptible(context, image, () =>
+    inspectStream(image, {
+      pageDataHead: engine,
+      memoryDigest: options.digest ? "make" : "leave-out",
+      signal: context.signal,
+    }),
+  );
+  const { compression } = image;
+  const full = { ...report, compression, engine: { name: engine.name, reasons } };
+  context.result(full, () => describe(report));
+  return report.error === undefined ? EXIT.SUCCESS : EXIT.WORLD;
 }
 
-function describe(report: InspectReport): string {
+/** Closes the image when the user interrupts, so that a read under way ends too. */
+async function interruptible<Result>(
+  { signal }: Context,
+  image: ImageSource,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const giveUp = () => void image.close();
+  signal.addEventListener("abort", giveUp);
+  try {
+    return await work();
+  } catch (error) {
+    throw signal.aborted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+function describe(report: Inspection): string {
   const head = ["layer", "record", "count", "bytes"];
   const rows = report.records.map(({ layer, name, count, bytes }) => [
     layer,
@@ -92,21 +119,23 @@ function describe(report: InspectReport): string {
   const types = Object.entries(report.page_entries_by_type).map(
     ([name, count]) => `${name} ${formatCount(count)}`,
   );
-  const { frames } = report;
+  const { distinct, entries } = report.frames;
   const lines = [
     renderTable(head, rows),
     "",
     `pages by type: ${types.join(", ")}`,
-    `frames: ${formatCount(frames.distinct)} named ${formatCount(frames.entries)} times`,
+    `frames: ${formatCount(distinct)} named ${formatCount(entries)} times`,
   ];
   if (report.memory_sha256 !== undefined) {
     lines.push(`memory sha256: ${report.memory_sha256}`);
   }
-  lines.push(...report.faults.map((fault) => `fault: ${fault}`));
+  lines.push(...report.faults.map(({ message }) => `fault: ${message}`));
+  if (report.error !== undefined) {
+    lines.push(`reading ended early: ${report.error.message}`);
+  }
   if (report.trailing_bytes > 0) {
-    lines.push(
-      `after the end: ${report.trailing_bytes} octets: ${JSON.stringify(report.trailing)}`,
-    );
+    const trailing = JSON.stringify(report.trailing);
+    lines.push(`after the end: ${report.trailing_bytes} octets: ${trailing}`);
   }
   return lines.join("\n");
 }
