@@ -50,9 +50,14 @@ function runChild(): void {
 
 function runAll(): void {
   const filter = new RegExp(positionals[0] ?? "");
+  const cases = CASES.filter(({ name }) => filter.test(name));
+  if (cases.length === 0) {
+    throw new Error(`no case matches ${filter}`);
+  }
+  const engines = enginesToRun();
   const measurements: Measurement[] = [];
-  for (const { name } of CASES.filter((benchCase) => filter.test(benchCase.name))) {
-    for (const engine of enginesToRun()) {
+  for (const { name } of cases) {
+    for (const engine of engines) {
       process.stderr.write(`${name}, ${engine} …\n`);
       measurements.push(runInChild(name, engine));
     }
