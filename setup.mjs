@@ -41,9 +41,7 @@ const steps = {
 };
 
 if (process.argv[2] === "install") {
-  if (!existsSync(path.join(ROOT, "src")) || process.env.npm_config_ignore_scripts !== "true") {
-    runStep("addons", { mayFail: true });
-  }
+  runStep("addons", { mayFail: true });
 } else {
   runStep("packages");
   runStep("addons", { mayFail: true });
