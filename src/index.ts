@@ -1,0 +1,24 @@
+/** Public API: what programs that use xenferry as a library may rely on. */
+
+export { systemClock } from "./base/clock.ts";
+export { ERROR_CODES, type ErrorCode, type ErrorFacts, MigrationError } from "./base/errors.ts";
+export type { ByteSink, ByteSource } from "./base/io.ts";
+export type { StreamEvent } from "./codec/events.ts";
+export { pullEvents } from "./codec/pull.ts";
+export { PushReader } from "./codec/push.ts";
+export { StreamEncoder, StreamWriter } from "./codec/stream-writer.ts";
+export { type EngineChoice, listEngines, selectEngine } from "./engine/select.ts";
+export type { PageEngine } from "./engine/types.ts";
+export { parseConfigFile, parseGuestSpec } from "./guest/config.ts";
+export { attachGuest, listGuests, openBackend } from "./guest/open.ts";
+export type { GuestConfig, GuestSink, GuestSource } from "./guest/types.ts";
+export { inspectStream } from "./migration/inspect.ts";
+export { migrateGuest } from "./migration/migrate.ts";
+export { downtimePolicy, type PrecopyPolicy, xenPolicy } from "./migration/policy.ts";
+export { receiveGuest } from "./migration/receive.ts";
+export { restoreGuest } from "./migration/restore.ts";
+export { saveGuest } from "./migration/save.ts";
+export { verifyStream } from "./migration/verify-stream.ts";
+export { type Profile, parseProfile, profileSchema } from "./report/profile.ts";
+export { openImage } from "./transport/image-file.ts";
+export { connect, listen } from "./transport/open.ts";
