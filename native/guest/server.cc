@@ -235,6 +235,7 @@ void serve(Machine& machine, int listen_fd) {
       const Served served = serve_client(machine, clients.at(entry.fd));
       if (served == Served::kEndGuest) return;
       if (served == Served::kDropClient) clients.erase(entry.fd);
+      if (clients.empty() && machine.run_state() == RunState::kIncoming) return;
     }
   }
 }

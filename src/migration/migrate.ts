@@ -4,6 +4,7 @@ import type { Downtime } from "../report/profile.ts";
 import type { Connection } from "../transport/connection.ts";
 import { downtimeOf } from "./downtime.ts";
 import { type SourceHandshake, sourceHandshake } from "./handshake.ts";
+import { orInterruption, throwIfInterrupted } from "./interruption.ts";
 import { type TransferOptions, type TransferOutcome, transferGuest } from "./transfer.ts";
 
 /** Added to the name of a guest that was given away, until it is destroyed. @source xl_migrate.c */
@@ -61,14 +62,14 @@ async function sendAndAwaitReady(
     await handshake.awaitReady();
     await guest.rename(`${guest.config.name}${AWAY_SUFFIX}`);
     isRenamed = true;
-    signal.throwIfAborted();
+    throwIfInterrupted(signal);
     return outcome;
   } catch (error) {
     if (isRenamed) {
       await guest.rename(guest.config.name);
     }
     await outcome.takeBack();
-    throw signal.aborted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+    throw orInterruption(signal, error);
   }
 }
 

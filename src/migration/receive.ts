@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
-import { MigrationError } from "../base/errors.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestConfig, GuestSink } from "../guest/types.ts";
 import type { Connection } from "../transport/connection.ts";
 import { type TargetHandshake, targetHandshake } from "./handshake.ts";
+import { orInterruption } from "./interruption.ts";
 import { restoreStream } from "./restore.ts";
 
 /** Added to the name of a guest that has not arrived yet. @source xl_migrate.c */
@@ -70,9 +70,7 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
     if (!isPermitted) {
       await sink?.destroy();
     }
-    throw signal.aborted && !isPermitted
-      ? new MigrationError("MIGRATION_INTERRUPTED", {}, error)
-      : error;
+    throw isPermitted ? error : orInterruption(signal, error);
   } finally {
     signal.removeEventListener("abort", giveUp);
     await sink?.cleanup();

@@ -9,6 +9,7 @@ import { LIBXC_RECORD } from "../format/libxc.ts";
 import { hasStreamData } from "../format/page-type.ts";
 import { configFromJson } from "../guest/config.ts";
 import type { GuestConfig, GuestSink, StateRecord } from "../guest/types.ts";
+import { orInterruption } from "./interruption.ts";
 
 /** What an image is read from and into. */
 export interface RestoreStreamOptions {
@@ -70,7 +71,7 @@ export async function restoreGuest(options: RestoreOptions): Promise<RestoredStr
     return restored;
   } catch (error) {
     await sink?.destroy();
-    throw signal.aborted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+    throw orInterruption(signal, error);
   } finally {
     signal.removeEventListener("abort", giveUp);
     await sink?.cleanup();

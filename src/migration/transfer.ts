@@ -5,6 +5,7 @@ import type { PageEngine } from "../engine/types.ts";
 import type { GuestSource, VcpuCounters } from "../guest/types.ts";
 import type { IterationStatistics } from "../report/profile.ts";
 import { createImageWriter } from "./image-writer.ts";
+import { orInterruption, throwIfInterrupted } from "./interruption.ts";
 import type { PrecopyPolicy } from "./policy.ts";
 import { MemoryTransfer } from "./precopy.ts";
 import type { ProgressListener } from "./progress.ts";
@@ -57,17 +58,13 @@ export async function transferGuest(options: TransferOptions): Promise<TransferO
     return await transfer(options, undo);
   } catch (error) {
     await undo.run(error);
-    throw options.signal.aborted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+    throw orInterruption(options.signal, error);
   }
 }
 
 async function transfer(options: TransferOptions, undo: Undo): Promise<TransferOutcome> {
   const { guest, engine, sink, policy, clock, onProgress, signal } = options;
-  const throwIfAborted = () => {
-    if (signal.aborted) {
-      throw new MigrationError("MIGRATION_INTERRUPTED");
-    }
-  };
+  const throwIfAborted = () => throwIfInterrupted(signal);
   onProgress({ kind: "phase", phase: "setup" });
   const wasRunning = (await guest.status()).runState === "running";
   const writer = createImageWriter(sink, engine);

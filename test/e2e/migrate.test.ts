@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { attachGuest, listGuests } from "../../src/guest/open.ts";
+import { parseGuestSpec } from "../../src/guest/config.ts";
+import { attachGuest, listGuests, openBackend } from "../../src/guest/open.ts";
 import type { GuestKind, GuestSource } from "../../src/guest/types.ts";
 import {
   bitsOf,
@@ -125,6 +126,14 @@ describe.each(KINDS)("migration of a %s guest", (kind) => {
     expect(source).toMatchObject({ reason: { code: "MIGRATION_INTERRUPTED" } });
     await expectRunningHere(guest);
     await guest.cleanup();
+  });
+
+  test.runIf(isHere)("leaves no half-filled guest when its receiver dies", async () => {
+    const config = parseGuestSpec(`${kind}:memory=1M,name=half`);
+    const sink = await (await openBackend(kind, place)).prepare(config);
+    expect(await listGuests(place)).toMatchObject([{ name: "half" }]);
+    await sink.cleanup();
+    await expect.poll(() => listGuests(place)).toEqual([]);
   });
 
   test.runIf(isHere)("takes the guest back when it cannot be started there", async () => {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { MigrationError } from "../../base/errors.ts";
 import { type Inspection, inspectStream } from "../../migration/inspect.ts";
+import { orInterruption } from "../../migration/interruption.ts";
 import { type Finding, type VerifyResult, verifyStream } from "../../migration/verify-stream.ts";
 import { formatBytes, formatCount } from "../../report/format.ts";
 import { renderTable } from "../../report/render.ts";
@@ -102,7 +102,7 @@ async function interruptible<Result>(
   try {
     return await work();
   } catch (error) {
-    throw signal.aborted ? new MigrationError("MIGRATION_INTERRUPTED", {}, error) : error;
+    throw orInterruption(signal, error);
   } finally {
     signal.removeEventListener("abort", giveUp);
   }

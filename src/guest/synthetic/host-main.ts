@@ -1,3 +1,4 @@
+import type net from "node:net";
 import { chdir } from "node:process";
 import { systemClock } from "../../base/clock.ts";
 import { MigrationError } from "../../base/errors.ts";
@@ -60,6 +61,7 @@ async function start({ config, folder, startAs }: HostOrder): Promise<void> {
       ? { afterwards: () => process.exit(0) }
       : answerVerb(machine, request),
   );
+  endWhenAbandoned(server, machine);
   // A relative path fits the system's limit however long the folder's is.
   chdir(folder);
   process.umask(0o077);
@@ -71,6 +73,20 @@ async function start({ config, folder, startAs }: HostOrder): Promise<void> {
   } else if (startAs === "paused") {
     await machine.stop("paused");
   }
+}
+
+/** An incoming guest without its state is of no use once whoever was filling it is gone. */
+function endWhenAbandoned(server: net.Server, machine: Machine): void {
+  let clientCount = 0;
+  server.on("connection", (socket) => {
+    clientCount++;
+    socket.once("close", () => {
+      clientCount--;
+      if (clientCount === 0 && machine.runState === "incoming") {
+        process.exit(0);
+      }
+    });
+  });
 }
 
 main();
