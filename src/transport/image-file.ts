@@ -46,6 +46,9 @@ export async function openImage(input: string | AsyncIterable<Uint8Array>): Prom
   const file = await openFile(input);
   try {
     const stats = await file.stat();
+    if (stats.isDirectory()) {
+      throw new MigrationError("TRANSPORT_OPEN", { path: input, errno: "EISDIR" });
+    }
     const fileBytes = stats.isFile() ? stats.size : undefined;
     return await ImageReader.open(readChunks(file, input), file, fileBytes);
   } catch (error) {
