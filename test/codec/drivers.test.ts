@@ -8,8 +8,8 @@ import { goldenStreams } from "../golden/build.ts";
 import { hex, join, text } from "../support/bytes.ts";
 import { collectEvents, pushEvents } from "../support/events.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
-import { seededRandom } from "../support/random.ts";
 import { sourceOf } from "../support/sources.ts";
+import { seededRandom } from "../support/splitmix32.ts";
 
 const options = { purpose: "inspect", afterEnd: "read" } as const;
 const streams = [...goldenStreams()];

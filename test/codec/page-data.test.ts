@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { RecordEvent } from "../../src/codec/events.ts";
 import { PageDataDecoder, PageDataEncoder } from "../../src/codec/page-data.ts";
 import { hex, join, octetsIn } from "../support/bytes.ts";
-import { availableHeadCodecs } from "../support/engines.ts";
+import { enginesUnderTest } from "../support/engines.ts";
 
 function record(body: Uint8Array, byteOrder: "little" | "big" = "little"): RecordEvent {
   return {
@@ -22,7 +22,7 @@ function record(body: Uint8Array, byteOrder: "little" | "big" = "little"): Recor
 const PAGE_A = new Uint8Array(4096).fill(0xaa);
 const PAGE_B = new Uint8Array(4096).fill(0xbb);
 
-describe.each(await availableHeadCodecs())("with the head codec of $name", ({ codec }) => {
+describe.each(enginesUnderTest().engines)("with the heads of $label", ({ engine: codec }) => {
   const decoder = new PageDataDecoder(codec);
   const encoder = new PageDataEncoder(codec);
 

@@ -17,7 +17,7 @@ import {
   unavailableKinds,
 } from "../support/guests.ts";
 import { createGuest, TRANSFER } from "../support/migration.ts";
-import { seededRandom } from "../support/seeded.ts";
+import { seededRandom } from "../support/splitmix32.ts";
 
 const KINDS = ["process", "synthetic"] as const satisfies readonly GuestKind[];
 const unavailable = await unavailableKinds(KINDS);
@@ -155,7 +155,7 @@ describe("restoring", () => {
     const random = seededRandom(20261123);
     const cuts = [
       ...(await recordBoundaries()),
-      ...Array.from({ length: 20 }, () => Math.floor(random() * whole.length)),
+      ...Array.from({ length: 20 }, () => random.below(whole.length)),
     ].filter((cut) => cut < whole.length);
     expect(cuts.length).toBeGreaterThan(25);
     for (const cut of cuts) {

@@ -1,5 +1,5 @@
 import { join } from "./bytes.ts";
-import { seededRandom } from "./random.ts";
+import { seededRandom } from "./splitmix32.ts";
 
 const WORDS = "page frame dirty guest memory stream record header the of and a to in is".split(" ");
 

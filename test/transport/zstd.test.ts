@@ -5,9 +5,9 @@ import { MigrationError } from "../../src/base/errors.ts";
 import { Xxh64 } from "../../src/transport/xxh64.ts";
 import { decompressZstd, isZstd } from "../../src/transport/zstd.ts";
 import { hex, join, text } from "../support/bytes.ts";
-import { seededRandom } from "../support/random.ts";
 import { zstdSamples } from "../support/samples.ts";
 import { sourceOf } from "../support/sources.ts";
+import { seededRandom } from "../support/splitmix32.ts";
 
 const samples = [...zstdSamples()];
 
