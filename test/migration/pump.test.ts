@@ -1,0 +1,159 @@
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import type { ByteSink } from "../../src/base/io.ts";
+import { PAGE_BYTES } from "../../src/base/units.ts";
+import type { Window } from "../../src/base/window.ts";
+import { PageDataDecoder } from "../../src/codec/page-data.ts";
+import type { SourceMemory } from "../../src/guest/types.ts";
+import { createPortablePump, fullBitmap, type PumpJob } from "../../src/migration/pump.ts";
+import { enginesUnderTest } from "../support/engines.ts";
+
+const PFN_COUNT = 40;
+
+/** RAM whose page n is filled with n + 1. */
+function ram(): Uint8Array {
+  const bytes = new Uint8Array(PFN_COUNT * PAGE_BYTES);
+  for (let pfn = 0; pfn < PFN_COUNT; pfn++) {
+    bytes.fill(pfn + 1, pfn * PAGE_BYTES, (pfn + 1) * PAGE_BYTES);
+  }
+  return bytes;
+}
+
+/** Memory in windows of `pageCounts`, or without any where it can only be gathered. */
+function memoryOf(pageCounts: readonly number[]): SourceMemory {
+  const bytes = ram();
+  const windows: Window[] = [];
+  let firstPfn = 0;
+  for (const pageCount of pageCounts) {
+    const end = (firstPfn + pageCount) * PAGE_BYTES;
+    windows.push({ firstPfn, bytes: bytes.subarray(firstPfn * PAGE_BYTES, end) });
+    firstPfn += pageCount;
+  }
+  return {
+    pfnCount: PFN_COUNT,
+    windows,
+    gather: async (pfns, outPages) => {
+      pfns.forEach((pfn, index) => {
+        const from = pfn * PAGE_BYTES;
+        outPages.set(bytes.subarray(from, from + PAGE_BYTES), index * PAGE_BYTES);
+      });
+    },
+    populated: async () => undefined,
+  };
+}
+
+/** A sink that keeps what it gets; `body` is the one record in it, decoded. */
+function recordSink() {
+  const chunks: Buffer[] = [];
+  const sink: ByteSink = {
+    offset: 0,
+    write: async (...received) => {
+      chunks.push(...received.map((chunk) => Buffer.from(chunk)));
+    },
+    end: async () => undefined,
+    abort: async () => undefined,
+  };
+  return { sink, bytes: () => Buffer.concat(chunks) };
+}
+
+function bitmapOf(...pfns: readonly number[]): Uint8Array {
+  const bitmap = new Uint8Array(8);
+  for (const pfn of pfns) {
+    bitmap[pfn >> 3]! |= 1 << (pfn & 7);
+  }
+  return bitmap;
+}
+
+async function send(memory: SourceMemory, job: Partial<PumpJob>) {
+  const { sink, bytes } = recordSink();
+  const engine = enginesUnderTest().engines.at(-1)!.engine;
+  const pump = createPortablePump({ memory, engine, sink, clock: systemClock });
+  const deferredBitmap = new Uint8Array(8);
+  const counts = await pump.send({
+    dirtyBitmap: fullBitmap(PFN_COUNT),
+    deferredBitmap,
+    onBatch: () => undefined,
+    throwIfAborted: () => undefined,
+    ...job,
+  });
+  const record = {
+    kind: "record",
+    layer: "libxc",
+    type: 1,
+    name: "PAGE_DATA",
+    isOptional: false,
+    isInferred: false,
+    offset: 0,
+    byteOrder: "little",
+    body: bytes().subarray(8),
+    padding: new Uint8Array(0),
+  } as const;
+  const page = bytes().length === 0 ? undefined : new PageDataDecoder(engine).decode(record);
+  return { counts, deferredBitmap, bytes: bytes(), page };
+}
+
+describe.each([
+  ["one window", [40]],
+  ["windows that a run crosses", [13, 20, 7]],
+  ["no window at all", []],
+] as const)("a pump over %s", (_what, windows) => {
+  it("sends a whole guest", async () => {
+    const { page, counts, bytes } = await send(memoryOf(windows), {});
+    expect([...page!.pfns]).toEqual(Array.from({ length: PFN_COUNT }, (_, pfn) => pfn));
+    expect(Buffer.from(page!.pages).equals(ram())).toBe(true);
+    expect(bytes.readUInt32LE(4)).toBe(bytes.length - 8);
+    expect(counts).toMatchObject({ pagesSent: 40, pagesAllocateOnly: 0, bytes: bytes.length });
+  });
+
+  it("sends scattered pages", async () => {
+    const { page, counts } = await send(memoryOf(windows), { dirtyBitmap: bitmapOf(1, 14, 39) });
+    expect([...page!.pfns]).toEqual([1, 14, 39]);
+    const fills = [0, 1, 2].map((index) => page!.pages[index * PAGE_BYTES]);
+    expect(fills).toEqual([2, 15, 40]);
+    expect(counts.pagesSent).toBe(3);
+  });
+});
+
+describe("a pump", () => {
+  it("sends nothing where nothing is dirty", async () => {
+    const { bytes, counts } = await send(memoryOf([40]), { dirtyBitmap: new Uint8Array(8) });
+    expect(bytes).toHaveLength(0);
+    expect(counts).toMatchObject({ pagesSent: 0, bytes: 0 });
+  });
+
+  it("sends pages that were never populated without data", async () => {
+    const { page, counts } = await send(memoryOf([40]), {
+      dirtyBitmap: bitmapOf(3, 4, 5),
+      populatedBitmap: bitmapOf(4),
+    });
+    expect([...page!.types]).toEqual([0xe, 0x0, 0xe]);
+    expect([...page!.pages]).toEqual(Array.from({ length: PAGE_BYTES }, () => 5));
+    expect(counts).toMatchObject({ pagesSent: 1, pagesAllocateOnly: 2 });
+  });
+
+  it("keeps what cannot be sent for later", async () => {
+    const unsendable = (pfns: Uint32Array) => Uint8Array.from(pfns, (pfn) => (pfn < 38 ? 1 : 0));
+    const memory = { ...memoryOf([40]), unsendable };
+    const { page, counts, deferredBitmap } = await send(memory, {});
+    expect([...page!.pfns]).toEqual([38, 39]);
+    expect(counts).toMatchObject({ pagesSent: 2, pagesDeferred: 38 });
+    expect([...deferredBitmap]).toEqual([255, 255, 255, 255, 0x3f, 0, 0, 0]);
+  });
+
+  it("stops where it is told to", async () => {
+    const throwIfAborted = () => {
+      throw new Error("stop");
+    };
+    await expect(send(memoryOf([40]), { throwIfAborted })).rejects.toThrow("stop");
+  });
+});
+
+describe("fullBitmap", () => {
+  it.each([
+    [1, [1, 0, 0, 0, 0, 0, 0, 0]],
+    [8, [255, 0, 0, 0, 0, 0, 0, 0]],
+    [65, [255, 255, 255, 255, 255, 255, 255, 255, 1, 0, 0, 0, 0, 0, 0, 0]],
+  ])("of %i pages", (pfnCount, expected) => {
+    expect([...fullBitmap(pfnCount)]).toEqual(expected);
+  });
+});
