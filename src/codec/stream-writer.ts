@@ -1,7 +1,15 @@
 import { unreachable } from "../base/assert.ts";
 import type { ByteSink } from "../base/io.ts";
 import type { PageDataHeadCodec } from "../base/page-head.ts";
-import type { DomainHeader, ImageHeader, LibxlHeader, StreamEvent, XlHeader } from "./events.ts";
+import { LIBXC_RECORD } from "../format/libxc.ts";
+import type {
+  DomainHeader,
+  ImageHeader,
+  LibxlHeader,
+  PageDataEvent,
+  StreamEvent,
+  XlHeader,
+} from "./events.ts";
 import {
   encodeDomainHeader,
   encodeImageHeader,
@@ -14,8 +22,8 @@ import { encodeRecord, type RecordParts } from "./record.ts";
 /**
  * Turns what a reader found back into the octets it came from.
  *
- * For every legal stream, the chunks of all its events in order are that stream. Trailing octets
- * are passed through; events that are no octets of the stream give no chunks.
+ * The chunks of all events in order are the stream, whatever it is that could be read. Trailing
+ * octets are passed through; events that are no octets of the stream give no chunks.
  */
 export class StreamEncoder {
   readonly #pageData: PageDataEncoder;
@@ -38,7 +46,9 @@ export class StreamEncoder {
       case "record":
         return event.isInferred ? [] : encodeRecord(event);
       case "page-data":
-        return [this.encodePageDataHead(event), event.pages];
+        return isRegular(event)
+          ? [this.encodePageDataHead(event), event.pages]
+          : encodeRecord({ type: LIBXC_RECORD.PAGE_DATA, ...event });
       case "trailing":
         return [event.bytes];
       case "layer":
@@ -54,6 +64,11 @@ export class StreamEncoder {
   encodePageDataHead(columns: PageDataColumns): Uint8Array {
     return this.#pageData.encodeHead(columns);
   }
+}
+
+/** Whether columns and pages are all there is: no reserved bits that must be kept. */
+function isRegular(event: PageDataEvent): boolean {
+  return event.reserved === 0 && event.reservedWordIndex === undefined;
 }
 
 /**

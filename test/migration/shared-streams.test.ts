@@ -4,6 +4,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { PageDataEvent, StreamEvent } from "../../src/codec/events.ts";
 import { PageDataDecoder } from "../../src/codec/page-data.ts";
+import { PushReader } from "../../src/codec/push.ts";
 import { StreamEncoder } from "../../src/codec/stream-writer.ts";
 import { type Inspection, StreamInspector } from "../../src/migration/inspect.ts";
 import {
@@ -12,7 +13,9 @@ import {
   watchedEvents,
 } from "../../src/migration/verify-stream.ts";
 import { openImage } from "../../src/transport/image-file.ts";
-import { enginesUnderTest, type LabelledEngine } from "../support/engines.ts";
+import { join } from "../support/bytes.ts";
+import { availableHeadCodecs, type NamedHeadCodec } from "../support/engines.ts";
+import { plainHeadCodec } from "../support/head-codec.ts";
 import { NO_SHARED, sharedFolder } from "../support/shared.ts";
 
 const shared = sharedFolder();
@@ -68,6 +71,22 @@ async function readOnce(name: string): Promise<{
   }
 }
 
+async function decompressed(name: string): Promise<Uint8Array> {
+  const image = await openImage(path.join(folder ?? "", `${name}.xl.zst`));
+  const chunks: Uint8Array[] = [];
+  try {
+    for (;;) {
+      const chunk = await image.some(1_000_000);
+      if (chunk === undefined) {
+        return join(...chunks);
+      }
+      chunks.push(chunk.slice());
+    }
+  } finally {
+    await image.close();
+  }
+}
+
 /** Checks that another engine finds the same columns and writes the same octets. */
 function comparison({ label, engine }: LabelledEngine): (event: StreamEvent) => void {
   const decoder = new PageDataDecoder(engine);
@@ -95,7 +114,9 @@ function rawRecord(event: PageDataEvent): Parameters<PageDataDecoder["decode"]>[
   return { ...fixed, isOptional: false, isInferred: false, offset, byteOrder, body, padding };
 }
 
-describe.skipIf(folder === undefined)(`real streams of Xen (${NO_SHARED})`, () => {
+const title = folder === undefined ? `real streams of Xen (skipped: ${NO_SHARED})` : "real streams";
+
+describe.skipIf(folder === undefined)(title, () => {
   test("there are some", () => {
     expect(names.length).toBeGreaterThan(0);
   });
@@ -116,5 +137,27 @@ describe.skipIf(folder === undefined)(`real streams of Xen (${NO_SHARED})`, () =
     expect(inspected.error).toBeUndefined();
     expect(inspected.faults).toEqual([]);
     expect(sha256).toBe(expectedDigests().get(name));
+  });
+
+  test("one of them, cut at every record", async () => {
+    const bytes = await decompressed("xen-4.17-pv32-save");
+    const offsets: number[] = [];
+    new PushReader(plainHeadCodec, (event) => {
+      if ("offset" in event) {
+        offsets.push(event.offset);
+      }
+    }).write(bytes);
+    for (const offset of offsets.filter((own) => own < bytes.length)) {
+      for (const cut of [offset, offset + 5]) {
+        const reader = new PushReader(plainHeadCodec, () => {});
+        reader.write(bytes.subarray(0, cut));
+        expect(() => reader.end()).toThrow(
+          expect.objectContaining({
+            code: "STREAM_TRUNCATED",
+            where: expect.objectContaining({ offset: cut }),
+          }),
+        );
+      }
+    }
   });
 });

@@ -1,0 +1,128 @@
+import { MigrationError } from "../../src/base/errors.ts";
+import { PushReader } from "../../src/codec/push.ts";
+import { StreamEncoder } from "../../src/codec/stream-writer.ts";
+import { StreamVerifier } from "../../src/migration/verify-stream.ts";
+import { goldenStreams } from "../golden/build.ts";
+import { join } from "../support/bytes.ts";
+import { plainHeadCodec } from "../support/head-codec.ts";
+import { type Random, seededRandom } from "../support/random.ts";
+import { chunksOf } from "../support/sources.ts";
+
+/** What a run of the fuzzer came to. */
+export interface CodecFuzzResult {
+  readonly streams: number;
+  /** Streams that were read to their end, each also written again and compared. */
+  readonly readable: number;
+  /** How often each code was met. */
+  readonly codes: Readonly<Record<string, number>>;
+}
+
+/**
+ * Feeds damaged streams to the reader, the clauses and the writer.
+ *
+ * Anything but a MigrationError with a code and a place is thrown, with the seed in the message;
+ * so is whatever could be read and is written differently.
+ */
+export function fuzzCodec(seed: number, streamCount: number): CodecFuzzResult {
+  const goldens = [...goldenStreams().values()];
+  const codes: Record<string, number> = {};
+  let readable = 0;
+  for (let index = 0; index < streamCount; index++) {
+    const own = seed + index;
+    const random = seededRandom(own);
+    const bytes = damage(goldens[random.below(goldens.length)]!, random);
+    try {
+      readable += readAndCompare(bytes, random, codes) ? 1 : 0;
+    } catch (error) {
+      throw new Error(`seed ${own}: ${String(error)}`, { cause: error });
+    }
+  }
+  return { streams: streamCount, readable, codes };
+}
+
+/** Flips bits, sets fields to extreme values, cuts, repeats and removes pieces. */
+function damage(golden: Uint8Array, random: Random): Uint8Array {
+  let bytes: Uint8Array = golden.slice();
+  for (let times = 1 + random.below(3); times > 0; times--) {
+    // Most octets are pages, which nothing looks into: headers lie at multiples of 8 elsewhere.
+    const at = random.below(Math.min(bytes.length, random.below(2) === 0 ? 400 : bytes.length));
+    const field = at - (at % 4);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    switch (random.below(6)) {
+      case 0:
+      case 1:
+        bytes[at] = bytes[at]! ^ (1 << random.below(8));
+        break;
+      case 2:
+        if (field + 4 <= bytes.length) {
+          const extremes = [0, 1, 8, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0x0800_0000];
+          view.setUint32(field, extremes[random.below(extremes.length)]!, true);
+        }
+        break;
+      case 3:
+        bytes = bytes.slice(0, at);
+        break;
+      case 4:
+        bytes = join(bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + 8)));
+        break;
+      default:
+        bytes = join(bytes.subarray(0, at), bytes.subarray(at - (at % 8), at), bytes.subarray(at));
+    }
+    if (bytes.length === 0) {
+      break;
+    }
+  }
+  return bytes;
+}
+
+/** Whether the stream could be read to its end. */
+function readAndCompare(bytes: Uint8Array, random: Random, codes: Record<string, number>): boolean {
+  const encoder = new StreamEncoder(plainHeadCodec);
+  const verifier = new StreamVerifier({});
+  const written: Uint8Array[] = [];
+  const options = { purpose: "inspect", afterEnd: "read" } as const;
+  let readBytes = 0;
+  let error: unknown;
+  try {
+    const reader = new PushReader(
+      plainHeadCodec,
+      (event) => {
+        verifier.take(event);
+        written.push(...encoder.encode(event).map((chunk) => chunk.slice()));
+      },
+      options,
+    );
+    for (const chunk of chunksOf(bytes, () => 1 + random.below(5_000))) {
+      readBytes += reader.write(chunk);
+    }
+    reader.end();
+  } catch (caught) {
+    error = caught;
+  }
+  if (error !== undefined) {
+    checkError(error, bytes.length);
+    verifier.fail(error, readBytes);
+  }
+  const { findings } = verifier.finish();
+  for (const { code } of findings) {
+    codes[code] = (codes[code] ?? 0) + 1;
+  }
+  const again = join(...written);
+  if (Buffer.compare(again, bytes.subarray(0, again.length)) !== 0) {
+    throw new Error("written differently than read");
+  }
+  if (error === undefined && again.length !== bytes.length) {
+    throw new Error("read to its end, and written shorter");
+  }
+  return error === undefined;
+}
+
+function checkError(error: unknown, length: number): asserts error is MigrationError {
+  if (!(error instanceof MigrationError)) {
+    throw new Error("an error without a code", { cause: error });
+  }
+  const { offset } = error.where;
+  if (typeof offset !== "number" || offset < 0 || offset > length) {
+    throw new Error(`${error.code} at no place in the stream`, { cause: error });
+  }
+}
