@@ -2,6 +2,7 @@ import { MigrationError } from "../base/errors.ts";
 import type { ByteSource } from "../base/io.ts";
 import { PAGE_BYTES } from "../base/units.ts";
 import type { PageDataEvent, RecordEvent, StreamEvent } from "../codec/events.ts";
+import { OrderRules } from "../codec/order.ts";
 import { pullEvents } from "../codec/pull.ts";
 import { xlConfigText } from "../codec/xl-reader.ts";
 import type { PageEngine } from "../engine/types.ts";
@@ -38,7 +39,12 @@ export interface RestoredStream {
  */
 export async function restoreStream(options: RestoreStreamOptions): Promise<RestoredStream> {
   const restoring = new Restoring(options.prepare);
+  const order = new OrderRules();
   for await (const event of pullEvents(options.source, options.engine)) {
+    const refused = order.check(event).find(({ severity }) => severity === "refused");
+    if (refused !== undefined) {
+      throw new MigrationError(refused.code, refused.facts);
+    }
     await restoring.take(event);
   }
   const { config, sink, pages } = await restoring.finish();

@@ -134,7 +134,8 @@ export class ReadableSource implements ByteSource {
     if (this.#failure !== undefined) {
       return this.#lost();
     }
-    const facts = { offset: this.#offset, wantedBytes: byteCount, gotBytes: this.#queuedBytes };
+    const offset = this.#offset + this.#queuedBytes;
+    const facts = { offset, wantedBytes: byteCount, gotBytes: this.#queuedBytes };
     return new MigrationError("STREAM_TRUNCATED", facts);
   }
 

@@ -5,8 +5,8 @@ import { StreamVerifier } from "../../src/migration/verify-stream.ts";
 import { goldenStreams } from "../golden/build.ts";
 import { join } from "../support/bytes.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
-import { type Random, seededRandom } from "../support/random.ts";
 import { chunksOf } from "../support/sources.ts";
+import { type Random, seededRandom } from "../support/splitmix32.ts";
 
 /** What a run of the fuzzer came to. */
 export interface CodecFuzzResult {

@@ -11,8 +11,8 @@ import { goldenStreams } from "../golden/build.ts";
 import { Parts, page, T } from "../golden/parts.ts";
 import { join, octetsIn } from "../support/bytes.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
-import { seededRandom } from "../support/random.ts";
 import { sourceOf } from "../support/sources.ts";
+import { seededRandom } from "../support/splitmix32.ts";
 
 let folder = "";
 beforeAll(async () => {

@@ -14,7 +14,7 @@ import {
 } from "../../src/migration/verify-stream.ts";
 import { openImage } from "../../src/transport/image-file.ts";
 import { join } from "../support/bytes.ts";
-import { availableHeadCodecs, type NamedHeadCodec } from "../support/engines.ts";
+import { enginesUnderTest, type LabelledEngine } from "../support/engines.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
 import { NO_SHARED, sharedFolder } from "../support/shared.ts";
 

@@ -31,7 +31,7 @@ describe("ReadableSource", () => {
     await source.exactly(2);
     await expect(source.exactly(4)).rejects.toMatchObject({
       code: "STREAM_TRUNCATED",
-      where: { offset: 2, wantedBytes: 4, gotBytes: 3 },
+      where: { offset: 5, wantedBytes: 4, gotBytes: 3 },
     });
   });
 
