@@ -5,6 +5,7 @@ import {
   type PrecopyPolicy,
   xenPolicy,
 } from "../migration/policy.ts";
+import type { ZeroPages } from "../migration/precopy.ts";
 
 /** Options that save and migrate share, as commander leaves them. */
 export interface TransferCliOptions {
@@ -14,6 +15,7 @@ export interface TransferCliOptions {
   readonly iterationsMax: number;
   readonly timeMax: number;
   readonly aboveTarget: "stop-and-copy" | "abort";
+  readonly zeroPages: ZeroPages;
   readonly profile?: string;
 }
 
@@ -25,6 +27,7 @@ export const TRANSFER_DEFAULTS: TransferCliOptions = {
   iterationsMax: DOWNTIME_POLICY_DEFAULTS.iterationsMax,
   timeMax: DOWNTIME_POLICY_DEFAULTS.totalMsMax / 1000,
   aboveTarget: DOWNTIME_POLICY_DEFAULTS.aboveTarget,
+  zeroPages: "elide",
 };
 
 /** Adds the options of {@link TransferCliOptions} to a command. */
@@ -44,6 +47,11 @@ export function addTransferOptions(command: Command): Command {
       new Option("--above-target <action>", "at a bound, or when nothing is gained any more")
         .choices(["stop-and-copy", "abort"])
         .default(defaults.aboveTarget),
+    )
+    .addOption(
+      new Option("--zero-pages <action>", "pages of zeros in the first iteration: named, or sent")
+        .choices(["elide", "send"])
+        .default(defaults.zeroPages),
     )
     .option("--profile <file>", "write the profile (JSON) here");
 }

@@ -70,7 +70,17 @@ export async function runTransfer(
   };
   const { clock, signal } = context;
   try {
-    const result = await work({ guest, engine, mode, policy, clock, onProgress, signal });
+    const { zeroPages } = options;
+    const result = await work({
+      guest,
+      engine,
+      mode,
+      policy,
+      clock,
+      onProgress,
+      signal,
+      zeroPages,
+    });
     return await finish(endingOf(result));
   } catch (error) {
     await finish(failureOf(error, iterations));

@@ -4,12 +4,12 @@ import type { ByteSink } from "../base/io.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestSource, VcpuCounters } from "../guest/types.ts";
 import type { IterationStatistics } from "../report/profile.ts";
+import { choosePump } from "./choose-pump.ts";
 import { createImageWriter } from "./image-writer.ts";
 import { orInterruption, throwIfInterrupted } from "./interruption.ts";
 import type { PrecopyPolicy } from "./policy.ts";
-import { MemoryTransfer } from "./precopy.ts";
+import { MemoryTransfer, type ZeroPages } from "./precopy.ts";
 import type { ProgressListener } from "./progress.ts";
-import { createPortablePump } from "./pump.ts";
 
 /** How a guest is sent. */
 export interface TransferOptions {
@@ -23,6 +23,7 @@ export interface TransferOptions {
   readonly onProgress: ProgressListener;
   /** Aborting gives the transfer up; the guest runs on. */
   readonly signal: AbortSignal;
+  readonly zeroPages: ZeroPages;
 }
 
 /** A stream that was sent to its END, of a guest that is now suspended. */
@@ -69,7 +70,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const wasRunning = (await guest.status()).runState === "running";
   const writer = createImageWriter(sink, engine);
   await writer.begin(guest.config);
-  const pump = createPortablePump({ memory: guest.memory, engine, sink, clock });
+  const pump = choosePump({ memory: guest.memory, engine, sink, clock });
   const memory = new MemoryTransfer({
     guest,
     engine,
@@ -77,7 +78,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     policy,
     clock,
     onProgress,
-    throwIfAborted,
+    signal,
+    zeroPages: options.zeroPages,
   });
   const isLive = options.mode === "live" && wasRunning;
   let stopReason = wasRunning ? "non-live" : "the guest does not run";

@@ -5,7 +5,8 @@ import { PAGE_BYTES } from "../../src/base/units.ts";
 import type { Window } from "../../src/base/window.ts";
 import { PageDataDecoder } from "../../src/codec/page-data.ts";
 import type { SourceMemory } from "../../src/guest/types.ts";
-import { createPortablePump, fullBitmap, type PumpJob } from "../../src/migration/pump.ts";
+import { createPortablePump } from "../../src/migration/portable-pump.ts";
+import { fullBitmap, type PumpJob } from "../../src/migration/pump.ts";
 import { enginesUnderTest } from "../support/engines.ts";
 
 const PFN_COUNT = 40;
@@ -72,8 +73,9 @@ async function send(memory: SourceMemory, job: Partial<PumpJob>) {
   const counts = await pump.send({
     dirtyBitmap: fullBitmap(PFN_COUNT),
     deferredBitmap,
-    onBatch: () => undefined,
-    throwIfAborted: () => undefined,
+    elidesZeroPages: false,
+    onProgress: () => undefined,
+    signal: new AbortController().signal,
     ...job,
   });
   const record = {
@@ -141,10 +143,10 @@ describe("a pump", () => {
   });
 
   it("stops where it is told to", async () => {
-    const throwIfAborted = () => {
-      throw new Error("stop");
-    };
-    await expect(send(memoryOf([40]), { throwIfAborted })).rejects.toThrow("stop");
+    const signal = AbortSignal.abort();
+    await expect(send(memoryOf([40]), { signal })).rejects.toMatchObject({
+      code: "MIGRATION_INTERRUPTED",
+    });
   });
 });
 

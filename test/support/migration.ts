@@ -14,6 +14,7 @@ import { connect, type Listener, listen } from "../../src/transport/open.ts";
 /** What most transfers of the tests have in common. */
 export const TRANSFER = {
   mode: "live",
+  zeroPages: "elide",
   policy: downtimePolicy(DOWNTIME_POLICY_DEFAULTS),
   clock: systemClock,
   onProgress: () => undefined,
