@@ -63,7 +63,10 @@ void ReceivePump::work() noexcept {
         if (!read_piece(*piece)) return;
         await_order(*piece);
       }
-      store(*piece);
+      {
+        const std::lock_guard<std::mutex> storing(storing_);
+        store(*piece);
+      }
       const std::lock_guard<std::mutex> state(state_);
       --in_flight_;
       landed_.notify_all();

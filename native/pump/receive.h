@@ -89,6 +89,10 @@ class ReceivePump {
   // One above the highest page that a piece in flight may store.
   std::uint64_t in_flight_end_ = 0;
 
+  // The kernel lets one thread write to a file at a time, and those who wait for it burn CPU time:
+  // three times the speed was measured with one waiting here instead.
+  std::mutex storing_;
+
   std::mutex state_;
   std::condition_variable landed_;
   std::size_t in_flight_ = 0;
