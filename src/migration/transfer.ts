@@ -99,7 +99,10 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const suspendedMs = clock.nowMs();
   onProgress({ kind: "phase", phase: "stop-and-copy" });
   const atStop = guest.status();
-  atStop.catch(() => undefined);
+  const state = guest.state();
+  for (const answer of [atStop, state]) {
+    answer.catch(() => undefined);
+  }
   if (isLive) {
     await memory.harvest();
   }
@@ -108,7 +111,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const stateStartMs = clock.nowMs();
   onProgress({ kind: "phase", phase: "state" });
   throwIfAborted();
-  await writer.finish(await guest.state());
+  await writer.finish(await state);
   const streamEndMs = clock.nowMs();
   return {
     iterations: memory.iterations,
