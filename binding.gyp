@@ -12,6 +12,7 @@
       "target_name": "engine",
       "product_dir": "<(module_root_dir)/native/engine/build/Release",
       "sources": [
+        "native/engine/baselines.cc",
         "native/engine/bindings.cc",
         "native/engine/bitmap.cc",
         "native/engine/bitmap_avx2.cc",

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../napi_args.h"
+#include "baselines.h"
 #include "dispatch.h"
 
 // The add-on's only door. Contract: PageOperations in src/engine/types.ts, whose checks are done
@@ -228,6 +229,27 @@ Napi::Object runnable_variants(Napi::Env env) {
   return runnable;
 }
 
+// For bench/ only: see baselines.h.
+Napi::Value sum_words(const Info& info) {
+  const ConstBytes bytes = args::array<std::uint8_t>(info, 0, "bytes");
+  return number(info, baselines::sum_words(bytes) & 0xffff'ffff);
+}
+
+// For bench/ only: see baselines.h.
+Napi::Value list_bits(const Info& info) {
+  const ConstBytes bitmap = bitmap_argument(info, 0, "bitmap");
+  const Words out_pfns = args::array<std::uint32_t>(info, 1, "outPfns");
+  args::require_apart(info, "outPfns", std::as_bytes(out_pfns), std::as_bytes(bitmap));
+  return number(info, baselines::list_bits(bitmap, out_pfns));
+}
+
+Napi::Object baseline_functions(Napi::Env env) {
+  auto functions = Napi::Object::New(env);
+  functions.Set("sumWords", Napi::Function::New<sum_words>(env, "sumWords"));
+  functions.Set("listBits", Napi::Function::New<list_bits>(env, "listBits"));
+  return functions;
+}
+
 constexpr const char* build_flavour() {
 #if defined(DEBUG) || (defined(__GNUC__) && !defined(__OPTIMIZE__))
   return "debug";
@@ -240,6 +262,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("ABI_VERSION", kAbiVersion);
   exports.Set("BUILD_FLAVOUR", build_flavour());
   exports.Set("runnableVariants", runnable_variants(env));
+  exports.Set("baselines", baseline_functions(env));
   exports.Set("Engine", Engine::define(env));
   return exports;
 }

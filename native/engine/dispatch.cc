@@ -8,7 +8,7 @@
 namespace xenferry::engine {
 namespace {
 
-constexpr std::size_t kPageCount = 16;
+constexpr std::size_t kPageCount = 64;
 constexpr std::size_t kBitmapBytes = 16 * 1024;
 constexpr std::size_t kSampleCount = 8;
 constexpr double kGainMin = 1.05;
