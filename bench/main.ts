@@ -10,10 +10,16 @@ import type { EngineName } from "#dist/engine/types.js";
 import type { BenchCase } from "./case.ts";
 import { bitmapCases } from "./engine/bitmap.ts";
 import { checksumCases } from "./engine/checksum.ts";
+import { digestCases } from "./engine/digest.ts";
 import { pagesCases } from "./engine/pages.ts";
 import { type Measurement, measure } from "./measure.ts";
 
-const CASES: readonly BenchCase[] = [...bitmapCases, ...pagesCases, ...checksumCases];
+const CASES: readonly BenchCase[] = [
+  ...bitmapCases,
+  ...pagesCases,
+  ...checksumCases,
+  ...digestCases,
+];
 const USAGE = `usage: npm run bench -- [REGEX] [--engine native,wasm,reference] [--time-ms 300]
                             [--out build/bench/results.json]
 `;

@@ -1,7 +1,5 @@
 #include "baselines.h"
 
-#include <algorithm>
-
 #include "avx512.h"
 #include "bitmap.h"
 #include "cpu.h"
@@ -9,8 +7,8 @@
 namespace xenferry::engine::baselines {
 namespace {
 
-// Where there is room for all bits of so many words, none of them looks for the end.
-constexpr std::size_t kUncheckedWords = 64;
+// Where there is room for all bits of so many bytes, none of them looks for the end.
+constexpr std::size_t kUncheckedBytes = 512;
 
 std::uint64_t sum_portable(ConstBytes bytes) noexcept {
   std::uint64_t sum = 0;
@@ -62,20 +60,19 @@ XENFERRY_AVX512 std::uint64_t sum_avx512(ConstBytes bytes) noexcept {
 XENFERRY_AVX2 std::size_t list_bmi(ConstBytes bitmap, Words out_pfns) noexcept {
   std::uint32_t* out = out_pfns.data();
   const std::uint32_t* const out_end = out + out_pfns.size();
-  for (std::size_t at = 0; at < bitmap.size();) {
-    const std::size_t end = std::min(bitmap.size(), at + kUncheckedWords * kWordBytes);
-    const bool has_room = static_cast<std::size_t>(out_end - out) >= kUncheckedWords * kWordBits;
-    for (; at < end; at += kWordBytes) {
-      const std::uint64_t word = load_u64(bitmap.data() + at);
+  std::size_t at = 0;
+  while (bitmap.size() - at >= kUncheckedBytes &&
+         static_cast<std::size_t>(out_end - out) >= kUncheckedBytes * 8) {
+    for (const std::size_t end = at + kUncheckedBytes; at < end; at += kWordBytes) {
       const auto base_pfn = static_cast<std::uint32_t>(at * 8);
-      if (!has_room) {
-        out = scan_word(word, base_pfn, out, out_end);
-        continue;
-      }
-      for (std::uint64_t rest = word; rest != 0; rest &= rest - 1) {
+      for (std::uint64_t rest = load_u64(bitmap.data() + at); rest != 0; rest &= rest - 1) {
         *out++ = base_pfn + static_cast<std::uint32_t>(__builtin_ctzll(rest));
       }
     }
+  }
+  for (; at < bitmap.size() && out != out_end; at += kWordBytes) {
+    const std::uint64_t word = load_u64(bitmap.data() + at);
+    out = scan_word(word, static_cast<std::uint32_t>(at * 8), out, out_end);
   }
   return static_cast<std::size_t>(out - out_pfns.data());
 }

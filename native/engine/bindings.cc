@@ -12,7 +12,7 @@ namespace xenferry::engine {
 namespace {
 
 // Equal to ENGINE_ABI_VERSION in src/engine/types.ts; the loader compares them.
-constexpr std::uint32_t kAbiVersion = 1;
+constexpr std::uint32_t kAbiVersion = 2;
 
 constexpr std::size_t kBitmapBytesMax = std::size_t{1} << 29;
 constexpr std::uint64_t kWindowBytesMax = std::uint64_t{1} << 32;
@@ -65,6 +65,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   Napi::Value scatter_pages(const Info& info);
   Napi::Value compare_pages(const Info& info);
   Napi::Value checksum_pages(const Info& info);
+  Napi::Value digest_pages(const Info& info);
   Napi::Value encode_page_data_head(const Info& info);
   Napi::Value decode_page_data_head(const Info& info);
 
@@ -98,6 +99,7 @@ Napi::Function Engine::define(Napi::Env env) {
                       InstanceMethod<&Engine::scatter_pages>("scatterPages"),
                       InstanceMethod<&Engine::compare_pages>("comparePages"),
                       InstanceMethod<&Engine::checksum_pages>("checksumPages"),
+                      InstanceMethod<&Engine::digest_pages>("digestPages"),
                       InstanceMethod<&Engine::encode_page_data_head>("encodePageDataHead"),
                       InstanceMethod<&Engine::decode_page_data_head>("decodePageDataHead")});
 }
@@ -185,6 +187,19 @@ Napi::Value Engine::checksum_pages(const Info& info) {
                       std::as_bytes(page_indexes));
   require_indexes(info, page_indexes, window);
   return number(info, operations_.checksum_pages.run()(window, page_indexes, out_crcs));
+}
+
+Napi::Value Engine::digest_pages(const Info& info) {
+  const ConstBytes window = window_argument(info, 0);
+  const ConstWords page_indexes = args::array<std::uint32_t>(info, 1, "pageIndexes");
+  const ConstBytes key = args::array<std::uint8_t>(info, 2, "key");
+  const Bytes out_digests = args::array<std::uint8_t>(info, 3, "outDigests");
+  args::require(key.size() == kDigestKeyBytes, info, "key", "has another length than 4144 bytes");
+  args::require_room(info, "outDigests", out_digests, page_indexes.size() * kDigestBytes);
+  args::require_apart(info, "outDigests", std::as_bytes(out_digests), std::as_bytes(window),
+                      std::as_bytes(page_indexes), std::as_bytes(key));
+  require_indexes(info, page_indexes, window);
+  return number(info, operations_.digest_pages.run()(window, page_indexes, key, out_digests));
 }
 
 Napi::Value Engine::encode_page_data_head(const Info& info) {

@@ -5,6 +5,7 @@ import { PFN_WORD_BYTES } from "../base/page-head.ts";
 import { PAGE_BYTES } from "../base/units.ts";
 import { checkedEngine } from "./checked.ts";
 import {
+  DIGEST_BYTES,
   ENGINE_ABI_VERSION,
   type PageEngine,
   type PageOperation,
@@ -23,6 +24,7 @@ const VARIANTS: Readonly<Record<PageOperation, string>> = {
   scatterPages: "copy",
   comparePages: "simd128",
   checksumPages: "slicing-by-16",
+  digestPages: "simd128",
   encodePageDataHead: "words",
   decodePageDataHead: "words",
 };
@@ -40,12 +42,15 @@ interface EngineExports {
   readonly FIRST_PTR: NumberGlobal;
   readonly SECOND_PTR: NumberGlobal;
   readonly FLAGS_PTR: NumberGlobal;
+  readonly KEY_PTR: NumberGlobal;
+  readonly KEY_BYTES: NumberGlobal;
   scanBitmap(bytes: number, firstBit: number, basePfn: number, countMax: number): number;
   countBitmap(bitmapBytes: number): number;
   orBitmap(bitmapBytes: number): number;
   findZeroPages(pageCount: number): number;
   comparePages(pageCount: number): number;
   checksumPages(pageCount: number): number;
+  digestPages(pageCount: number): number;
   encodePageDataHead(pageCount: number): number;
   decodePageDataHead(wordCount: number): number;
 }
@@ -57,6 +62,7 @@ interface Arena {
   readonly second: Uint8Array;
   readonly secondWords: Uint32Array;
   readonly flags: Uint8Array;
+  readonly key: Uint8Array;
 }
 
 /**
@@ -74,6 +80,7 @@ export function loadWasmEngine(moduleUrl: URL = MODULE_URL): PageEngine {
   return checkedEngine("wasm", VARIANTS, {
     ...bitmapOperations(arena),
     ...pageOperations(arena),
+    ...hashOperations(arena),
     ...headOperations(arena),
   });
 }
@@ -107,6 +114,7 @@ function openArena(asm: EngineExports): Arena {
     second: new Uint8Array(buffer, asm.SECOND_PTR.value, regionBytes),
     secondWords: new Uint32Array(buffer, asm.SECOND_PTR.value, regionBytes / 4),
     flags: new Uint8Array(buffer, asm.FLAGS_PTR.value, regionBytes / 4),
+    key: new Uint8Array(buffer, asm.KEY_PTR.value, asm.KEY_BYTES.value),
   };
 }
 
@@ -164,12 +172,8 @@ function pageOperations({
   asm,
   first,
   second,
-  secondWords,
   flags,
-}: Arena): Omit<
-  PageOperations,
-  "scanBitmap" | "countBitmap" | "orBitmap" | "encodePageDataHead" | "decodePageDataHead"
-> {
+}: Arena): Pick<PageOperations, "findZeroPages" | "gatherPages" | "scatterPages" | "comparePages"> {
   const chunkPages = first.length / PAGE_BYTES;
   return {
     findZeroPages(window, pageIndexes, outIsZero) {
@@ -196,12 +200,34 @@ function pageOperations({
       }
       return differingPages;
     },
+  };
+}
+
+function hashOperations({
+  asm,
+  first,
+  second,
+  secondWords,
+  key: arenaKey,
+}: Arena): Pick<PageOperations, "checksumPages" | "digestPages"> {
+  const chunkPages = first.length / PAGE_BYTES;
+  return {
     checksumPages(window, pageIndexes, outCrcs) {
       for (let entry = 0; entry < pageIndexes.length; entry += chunkPages) {
         const chunk = pageIndexes.subarray(entry, entry + chunkPages);
         gatherRuns(window, chunk, first);
         asm.checksumPages(chunk.length);
         outCrcs.set(secondWords.subarray(0, chunk.length), entry);
+      }
+      return pageIndexes.length;
+    },
+    digestPages(window, pageIndexes, key, outDigests) {
+      arenaKey.set(key);
+      for (let entry = 0; entry < pageIndexes.length; entry += chunkPages) {
+        const chunk = pageIndexes.subarray(entry, entry + chunkPages);
+        gatherRuns(window, chunk, first);
+        asm.digestPages(chunk.length);
+        outDigests.set(second.subarray(0, chunk.length * DIGEST_BYTES), entry * DIGEST_BYTES);
       }
       return pageIndexes.length;
     },
