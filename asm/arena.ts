@@ -7,8 +7,8 @@ export const PAGE_BYTES: u32 = 4096;
 /** Input that is also changed in place; pages of the window, bitmaps, pfn words. */
 export const FIRST_PTR: usize = memory.data(REGION_BYTES, 64);
 
-/** Second input, or output wider than flags. */
-export const SECOND_PTR: usize = memory.data(REGION_BYTES, 64);
+/** Second input, or output wider than flags; with room for what a store writes too many. */
+export const SECOND_PTR: usize = memory.data(REGION_BYTES + 32, 64);
 
 /** Page types in and out, one byte an entry, and flags out. */
 export const FLAGS_PTR: usize = memory.data(REGION_BYTES / 4, 64);

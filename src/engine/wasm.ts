@@ -15,6 +15,9 @@ import {
 /** Compiled by set-up from asm/; the same place seen from src/engine and from dist/engine. */
 const MODULE_URL = new URL("../../dist/asm/engine.wasm", import.meta.url);
 
+/** So many bytes of a page are looked at where they lie. */
+const START_BYTES = 16;
+
 const VARIANTS: Readonly<Record<PageOperation, string>> = {
   scanBitmap: "simd128",
   countBitmap: "simd128",
@@ -175,14 +178,28 @@ function pageOperations({
   flags,
 }: Arena): Pick<PageOperations, "findZeroPages" | "gatherPages" | "scatterPages" | "comparePages"> {
   const chunkPages = first.length / PAGE_BYTES;
+  /** Pages of a chunk that may be zero, and the entries they come from: only these are copied. */
+  const candidates = new Uint32Array(chunkPages);
+  const places = new Uint32Array(chunkPages);
   return {
     findZeroPages(window, pageIndexes, outIsZero) {
       let zeroPages = 0;
       for (let entry = 0; entry < pageIndexes.length; entry += chunkPages) {
         const chunk = pageIndexes.subarray(entry, entry + chunkPages);
-        gatherRuns(window, chunk, first);
-        zeroPages += asm.findZeroPages(chunk.length);
-        outIsZero.set(flags.subarray(0, chunk.length), entry);
+        outIsZero.fill(0, entry, entry + chunk.length);
+        let count = 0;
+        for (let place = 0; place < chunk.length; place += 1) {
+          if (!startsWithData(window, chunk[place]! * PAGE_BYTES)) {
+            candidates[count] = chunk[place]!;
+            places[count] = entry + place;
+            count += 1;
+          }
+        }
+        gatherRuns(window, candidates.subarray(0, count), first);
+        zeroPages += asm.findZeroPages(count);
+        for (let candidate = 0; candidate < count; candidate += 1) {
+          outIsZero[places[candidate]!] = flags[candidate]!;
+        }
       }
       return zeroPages;
     },
@@ -265,6 +282,16 @@ function headOperations({
       return wordCount;
     },
   };
+}
+
+/** Whether one of a page's first bytes is set: then it is not zero and need not be copied. */
+function startsWithData(window: Uint8Array, pageAt: number): boolean {
+  for (let at = pageAt; at < pageAt + START_BYTES; at += 1) {
+    if (window[at] !== 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 function gatherRuns(window: Uint8Array, pageIndexes: Uint32Array, outPages: Uint8Array): number {
