@@ -1,6 +1,12 @@
-import { loadNativeBaselines, type NativeBaselines } from "#dist/engine/native.js";
+import {
+  listNativeVariants,
+  loadNativeBaselines,
+  loadNativeEngine,
+  type NativeBaselines,
+} from "#dist/engine/native.js";
 import { createReferenceEngine } from "#dist/engine/reference/engine.js";
 import { listEngines } from "#dist/engine/select.js";
+import type { PageEngine, PageOperation } from "#dist/engine/types.js";
 import type { Task } from "./case.ts";
 
 /** Reads `bytes` once with the widest loads there are, or without an add-on as `memchr` does. */
@@ -22,6 +28,23 @@ export function plainList(bitmap: Uint8Array, outPfns: Uint32Array): Task {
   }
   const reference = createReferenceEngine();
   return { name: "TypeScript loop", run: () => reference.scanBitmap(bitmap, 0, outPfns) };
+}
+
+/** The native variants of `operation` that `engine`, a native one, has but does not run. */
+export function otherVariants(
+  engine: PageEngine,
+  operation: PageOperation,
+  run: (engine: PageEngine) => unknown,
+): readonly Task[] {
+  if (engine.name !== "native") {
+    return [];
+  }
+  return listNativeVariants()
+    [operation].filter((name) => name !== engine.variants[operation])
+    .map((name) => {
+      const other = loadNativeEngine({ [operation]: name });
+      return { name: `native:${name}`, run: () => run(other) };
+    });
 }
 
 /** Copies `batchBytes` consecutive bytes of `window`, others each time. */

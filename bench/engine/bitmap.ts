@@ -1,4 +1,5 @@
-import { plainList, plainRead } from "../baselines.ts";
+import type { PageEngine } from "#dist/engine/types.js";
+import { otherVariants, plainList, plainRead } from "../baselines.ts";
 import { type BenchCase, check, type Task } from "../case.ts";
 import { countBits, randomBitmap } from "../fixtures.ts";
 
@@ -42,9 +43,11 @@ function scanCase(density: number): BenchCase {
       const setBits = countBits(bitmap);
       const pfns = new Uint32Array(setBits + SPARE_ENTRIES);
       check("scanBitmap", engine.scanBitmap(bitmap, 0, pfns), setBits);
+      const runOn = (on: PageEngine): number => on.scanBitmap(bitmap, 0, pfns);
+      const others = otherVariants(engine, "scanBitmap", runOn);
       return {
-        run: () => engine.scanBitmap(bitmap, 0, pfns),
-        baselines: [plainRead(bitmap), plainList(bitmap, pfns)],
+        run: () => runOn(engine),
+        baselines: [plainRead(bitmap), plainList(bitmap, pfns), ...others],
       };
     },
   };

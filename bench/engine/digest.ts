@@ -1,7 +1,7 @@
 import { PAGE_BYTES } from "#dist/base/units.js";
 import { createReferenceEngine } from "#dist/engine/reference/engine.js";
-import { DIGEST_BYTES, DIGEST_KEY_BYTES } from "#dist/engine/types.js";
-import { plainRead } from "../baselines.ts";
+import { DIGEST_BYTES, DIGEST_KEY_BYTES, type PageEngine } from "#dist/engine/types.js";
+import { otherVariants, plainRead } from "../baselines.ts";
 import { type BenchCase, check } from "../case.ts";
 import { inOrder, randomBytes, randomWindow } from "../fixtures.ts";
 
@@ -19,13 +19,17 @@ function digestCase(name: string, pageCount: number): BenchCase {
       const key = randomBytes(DIGEST_KEY_BYTES, "key");
       const pageIndexes = inOrder(pageCount);
       const digests = new Uint8Array(pageCount * DIGEST_BYTES);
-      const run = (): number => engine.digestPages(window, pageIndexes, key, digests);
+      const runOn = (on: PageEngine): number => on.digestPages(window, pageIndexes, key, digests);
+      const run = (): number => runOn(engine);
       check("digestPages", run(), pageCount);
       const wanted = new Uint8Array(DIGEST_BYTES);
       createReferenceEngine().digestPages(window, pageIndexes.subarray(-1), key, wanted);
       const isSame = Buffer.from(digests.subarray(-DIGEST_BYTES)).equals(wanted);
       check("last digest", Number(isSame), 1);
-      return { run, baselines: [plainRead(window)] };
+      return {
+        run,
+        baselines: [plainRead(window), ...otherVariants(engine, "digestPages", runOn)],
+      };
     },
   };
 }

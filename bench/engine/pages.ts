@@ -1,5 +1,6 @@
 import { PAGE_BYTES } from "#dist/base/units.js";
-import { plainCopy, plainRead } from "../baselines.ts";
+import type { PageEngine } from "#dist/engine/types.js";
+import { otherVariants, plainCopy, plainRead } from "../baselines.ts";
 import { type BenchCase, check, type Task } from "../case.ts";
 import { inOrder, randomNumbers, randomWindow } from "../fixtures.ts";
 
@@ -17,9 +18,11 @@ export const pagesCases: readonly BenchCase[] = [
       const window = new Uint8Array(WINDOW_PAGES * PAGE_BYTES).fill(0);
       const pageIndexes = inOrder(WINDOW_PAGES);
       const isZero = new Uint8Array(WINDOW_PAGES);
-      const run = (): number => engine.findZeroPages(window, pageIndexes, isZero);
+      const runOn = (on: PageEngine): number => on.findZeroPages(window, pageIndexes, isZero);
+      const run = (): number => runOn(engine);
       check("findZeroPages", run(), WINDOW_PAGES);
-      return { run, baselines: [plainRead(window)] };
+      const others = otherVariants(engine, "findZeroPages", runOn);
+      return { run, baselines: [plainRead(window), ...others] };
     },
   },
   {
