@@ -9,6 +9,9 @@
       "native/engine/checksum_avx512.cc",
       "native/engine/checksum_sse42.cc",
       "native/engine/cpu.cc",
+      "native/engine/digest.cc",
+      "native/engine/digest_avx2.cc",
+      "native/engine/digest_avx512.cc",
       "native/engine/dispatch.cc",
       "native/engine/page_head.cc",
       "native/engine/pages.cc",
@@ -29,6 +32,7 @@
       "target_name": "engine",
       "product_dir": "<(module_root_dir)/native/engine/build/Release",
       "sources": [
+        "native/engine/baselines.cc",
         "native/engine/bindings.cc",
         "<@(engine_sources)"
       ],

@@ -8,12 +8,22 @@ import Table from "cli-table3";
 import { ENGINE_NAMES, listEngines } from "#dist/engine/select.js";
 import type { EngineName } from "#dist/engine/types.js";
 import type { BenchCase } from "./case.ts";
+import { pageDataCases } from "./codec/page-data.ts";
+import { recordCases } from "./codec/records.ts";
 import { bitmapCases } from "./engine/bitmap.ts";
 import { checksumCases } from "./engine/checksum.ts";
+import { digestCases } from "./engine/digest.ts";
 import { pagesCases } from "./engine/pages.ts";
 import { type Measurement, measure } from "./measure.ts";
 
-const CASES: readonly BenchCase[] = [...bitmapCases, ...pagesCases, ...checksumCases];
+const CASES: readonly BenchCase[] = [
+  ...bitmapCases,
+  ...pagesCases,
+  ...checksumCases,
+  ...digestCases,
+  ...pageDataCases,
+  ...recordCases,
+];
 const USAGE = `usage: npm run bench -- [REGEX] [--engine native,wasm,reference] [--time-ms 300]
                             [--out build/bench/results.json]
 `;
