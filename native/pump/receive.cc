@@ -58,11 +58,7 @@ void ReceivePump::work() noexcept {
   try {
     const auto piece = std::make_unique<Piece>();
     for (;;) {
-      {
-        std::unique_lock<std::mutex> turn(turn_);
-        if (!read_piece(*piece)) return;
-        await_order(*piece);
-      }
+      if (!take_turn(*piece)) return;
       {
         const std::lock_guard<std::mutex> storing(storing_);
         store(*piece);
@@ -72,10 +68,29 @@ void ReceivePump::work() noexcept {
       landed_.notify_all();
     }
   } catch (...) {
-    const std::lock_guard<std::mutex> state(state_);
-    if (failure_ == nullptr) failure_ = std::current_exception();
-    landed_.notify_all();
+    keep_failure();
   }
+}
+
+// Reads a piece when it is this thread's turn; false where nothing is left to read. A failure is
+// kept before the turn ends: what the next thread would meet is only its consequence.
+bool ReceivePump::take_turn(Piece& piece) noexcept {
+  const std::lock_guard<std::mutex> turn(turn_);
+  try {
+    if (!read_piece(piece)) return false;
+    await_order(piece);
+    return true;
+  } catch (...) {
+    keep_failure();
+    return false;
+  }
+}
+
+// Keeps the exception being handled, unless one was kept before.
+void ReceivePump::keep_failure() noexcept {
+  const std::lock_guard<std::mutex> state(state_);
+  if (failure_ == nullptr) failure_ = std::current_exception();
+  landed_.notify_all();
 }
 
 // Reads up to a piece's pages of one record; false where nothing is left to read.

@@ -62,6 +62,8 @@ class ReceivePump {
   struct Piece;
 
   void work() noexcept;
+  bool take_turn(Piece& piece) noexcept;
+  void keep_failure() noexcept;
   bool read_piece(Piece& piece);
   void enter_record(RecordHeader header);
   void read_words(std::size_t word_count);
