@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { parseSizeBytes } from "../guest/quantity.ts";
 import {
   DOWNTIME_POLICY_DEFAULTS,
   downtimePolicy,
@@ -16,6 +17,8 @@ export interface TransferCliOptions {
   readonly timeMax: number;
   readonly aboveTarget: "stop-and-copy" | "abort";
   readonly zeroPages: ZeroPages;
+  /** Octets a second; 0 is no limit. */
+  readonly bandwidthMax: number;
   readonly profile?: string;
 }
 
@@ -28,6 +31,7 @@ export const TRANSFER_DEFAULTS: TransferCliOptions = {
   timeMax: DOWNTIME_POLICY_DEFAULTS.totalMsMax / 1000,
   aboveTarget: DOWNTIME_POLICY_DEFAULTS.aboveTarget,
   zeroPages: "elide",
+  bandwidthMax: 0,
 };
 
 /** Adds the options of {@link TransferCliOptions} to a command. */
@@ -53,6 +57,7 @@ export function addTransferOptions(command: Command): Command {
         .choices(["elide", "send"])
         .default(defaults.zeroPages),
     )
+    .option("--bandwidth-max <rate>", "octets a second, such as 100M", rate, defaults.bandwidthMax)
     .option("--profile <file>", "write the profile (JSON) here");
 }
 
@@ -66,6 +71,14 @@ export function policyOf(options: TransferCliOptions): PrecopyPolicy {
         totalMsMax: options.timeMax * 1000,
         aboveTarget: options.aboveTarget,
       });
+}
+
+function rate(text: string): number {
+  const bytesPerSecond = parseSizeBytes(text);
+  if (bytesPerSecond === undefined || bytesPerSecond === 0) {
+    throw new InvalidArgumentError("octets a second are needed, such as 100M or 200MB");
+  }
+  return bytesPerSecond;
 }
 
 function positiveNumber(text: string): number {

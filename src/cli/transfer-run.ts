@@ -70,7 +70,7 @@ export async function runTransfer(
   };
   const { clock, signal } = context;
   try {
-    const { zeroPages } = options;
+    const { zeroPages, bandwidthMax } = options;
     const result = await work({
       guest,
       engine,
@@ -80,6 +80,7 @@ export async function runTransfer(
       onProgress,
       signal,
       zeroPages,
+      bytesPerSecondMax: bandwidthMax,
     });
     return await finish(endingOf(result));
   } catch (error) {

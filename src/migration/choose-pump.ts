@@ -16,11 +16,13 @@ export function choosePump(parts: {
   readonly engine: PageEngine;
   readonly sink: ByteSink;
   readonly clock: Clock;
+  /** 0 is no limit. */
+  readonly bytesPerSecondMax: number;
 }): SendPump {
-  const { memory, engine, sink } = parts;
+  const { memory, engine, sink, bytesPerSecondMax } = parts;
   const isMapped = memory.windows.length > 0 && memory.unsendable === undefined;
   const { addon } = engine.name === "native" && isMapped ? probePump() : {};
   return addon !== undefined && sink.direct !== undefined
-    ? createNativePump({ addon, memory, sink })
+    ? createNativePump({ addon, memory, sink, bytesPerSecondMax })
     : createPortablePump(parts);
 }

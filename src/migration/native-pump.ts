@@ -17,6 +17,8 @@ interface Parts {
   readonly addon: PumpAddon;
   readonly memory: SourceMemory;
   readonly sink: ByteSink;
+  /** 0 is no limit. */
+  readonly bytesPerSecondMax: number;
 }
 
 /**
@@ -26,7 +28,9 @@ interface Parts {
  *   descriptor.
  */
 export function createNativePump(parts: Parts): SendPump {
-  const sender = new parts.addon.Sender({ windows: parts.memory.windows, bytesPerSecondMax: 0 });
+  const { windows } = parts.memory;
+  const { bytesPerSecondMax } = parts;
+  const sender = new parts.addon.Sender({ windows, bytesPerSecondMax });
   return {
     name: "native",
     send: async (job) => {

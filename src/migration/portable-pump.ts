@@ -7,6 +7,7 @@ import { PAGE_TYPE } from "../format/page-type.ts";
 import type { SourceMemory } from "../guest/types.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 import type { PumpCounts, PumpJob, SendPump } from "./pump.ts";
+import { Throttle } from "./throttle.ts";
 
 /** Batches under way at once: one being collected while others are with the transport. */
 const BATCHES_IN_FLIGHT = 3;
@@ -22,12 +23,14 @@ interface Parts {
   readonly engine: PageEngine;
   readonly sink: ByteSink;
   readonly clock: Clock;
+  readonly bytesPerSecondMax: number;
 }
 
 /** Makes the portable pump: TypeScript that composes engine operations, on this thread. */
 export function createPortablePump(parts: Parts): SendPump {
   const slots = Array.from({ length: BATCHES_IN_FLIGHT }, () => new Slot());
-  return { name: "portable", send: (job) => new Sending(parts, slots, job).run() };
+  const throttle = new Throttle(parts.bytesPerSecondMax, parts.clock);
+  return { name: "portable", send: (job) => new Sending(parts, { slots, throttle, job }).run() };
 }
 
 /** Buffers of one batch; free again when `idle` resolves. */
@@ -41,6 +44,7 @@ class Slot {
 class Sending {
   readonly #parts: Parts;
   readonly #slots: readonly Slot[];
+  readonly #throttle: Throttle;
   readonly #job: PumpJob;
   readonly #scanned = new Uint32Array(BATCH_PAGES_MAX);
   readonly #types = new Uint8Array(BATCH_PAGES_MAX);
@@ -53,10 +57,14 @@ class Sending {
     scanMs: 0,
   };
 
-  constructor(parts: Parts, slots: readonly Slot[], job: PumpJob) {
+  constructor(
+    parts: Parts,
+    work: { readonly slots: readonly Slot[]; readonly throttle: Throttle; readonly job: PumpJob },
+  ) {
     this.#parts = parts;
-    this.#slots = slots;
-    this.#job = job;
+    this.#slots = work.slots;
+    this.#throttle = work.throttle;
+    this.#job = work.job;
   }
 
   async run(): Promise<PumpCounts> {
@@ -112,6 +120,7 @@ class Sending {
     }
     const dataPfns = this.#withData(pfns, types);
     const headBytes = this.#parts.engine.encodePageDataHead(pfns, types, slot.head);
+    await this.#throttle.take(headBytes + dataPfns.length * PAGE_BYTES, this.#job.signal);
     const pages = await this.#pagesOf(dataPfns, slot);
     slot.idle = this.#parts.sink.write(slot.head.subarray(0, headBytes), ...pages);
     slot.idle.catch(() => undefined);

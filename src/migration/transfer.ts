@@ -24,6 +24,8 @@ export interface TransferOptions {
   /** Aborting gives the transfer up; the guest runs on. */
   readonly signal: AbortSignal;
   readonly zeroPages: ZeroPages;
+  /** Octets of pages a second, at most, while the guest runs and after; 0 is no limit. */
+  readonly bytesPerSecondMax: number;
 }
 
 /** A stream that was sent to its END, of a guest that is now suspended. */
@@ -65,12 +67,13 @@ export async function transferGuest(options: TransferOptions): Promise<TransferO
 
 async function transfer(options: TransferOptions, undo: Undo): Promise<TransferOutcome> {
   const { guest, engine, sink, policy, clock, onProgress, signal } = options;
+  const { bytesPerSecondMax } = options;
   const throwIfAborted = () => throwIfInterrupted(signal);
   onProgress({ kind: "phase", phase: "setup" });
   const wasRunning = (await guest.status()).runState === "running";
   const writer = createImageWriter(sink, engine);
   await writer.begin(guest.config);
-  const pump = choosePump({ memory: guest.memory, engine, sink, clock });
+  const pump = choosePump({ memory: guest.memory, engine, sink, clock, bytesPerSecondMax });
   const memory = new MemoryTransfer({
     guest,
     engine,
