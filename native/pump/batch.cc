@@ -42,24 +42,30 @@ void Batch::begin_record(engine::EncodePageDataHead* encode) {
   parts_.push_back(part_of(engine::ConstBytes(head_).first(bytes)));
 }
 
+// Adds the pages of `numbers`, rising, neighbours together; page `first_number` starts `pages`.
+void Batch::add_runs(engine::ConstBytes pages, engine::ConstWords numbers,
+                     std::uint32_t first_number) {
+  std::size_t first = 0;
+  for (std::size_t entry = 1; entry <= numbers.size(); ++entry) {
+    if (entry < numbers.size() && numbers[entry] == numbers[entry - 1] + 1) continue;
+    const std::size_t at = std::size_t{numbers[first] - first_number} * engine::kPageBytes;
+    parts_.push_back(part_of(pages.subspan(at, (entry - first) * engine::kPageBytes)));
+    first = entry;
+  }
+}
+
 std::span<iovec> Batch::record(const GuestRam& ram, engine::EncodePageDataHead* encode) {
   begin_record(encode);
   ram.for_each_window(data_pfns(), [&](const Window& window, engine::ConstWords pfns) {
-    std::size_t first = 0;
-    for (std::size_t entry = 1; entry <= pfns.size(); ++entry) {
-      if (entry < pfns.size() && pfns[entry] == pfns[entry - 1] + 1) continue;
-      const std::size_t at = std::size_t{pfns[first] - window.first_pfn} * engine::kPageBytes;
-      const std::size_t bytes = (entry - first) * engine::kPageBytes;
-      parts_.push_back(part_of(window.bytes.subspan(at, bytes)));
-      first = entry;
-    }
+    add_runs(window.bytes, pfns, window.first_pfn);
   });
   return parts_;
 }
 
-std::span<iovec> Batch::record(engine::ConstBytes gathered, engine::EncodePageDataHead* encode) {
+std::span<iovec> Batch::record(engine::ConstBytes copies, engine::ConstWords kept,
+                               engine::EncodePageDataHead* encode) {
   begin_record(encode);
-  if (!gathered.empty()) parts_.push_back(part_of(gathered));
+  add_runs(copies, kept, 0);
   return parts_;
 }
 

@@ -44,8 +44,9 @@ class Batch {
   // Valid until the batch changes. `encode` is the engine's.
   std::span<iovec> record(const GuestRam& ram, engine::EncodePageDataHead* encode);
 
-  // The same with the pages of `gathered`.
-  std::span<iovec> record(engine::ConstBytes gathered, engine::EncodePageDataHead* encode);
+  // The same with copies of the pages: those of `copies` that `kept` numbers, rising.
+  std::span<iovec> record(engine::ConstBytes copies, engine::ConstWords kept,
+                          engine::EncodePageDataHead* encode);
 
   std::size_t head_bytes() const noexcept {
     return engine::kHeadBytes + engine::kPfnWordBytes * count_;
@@ -53,6 +54,7 @@ class Batch {
 
  private:
   void begin_record(engine::EncodePageDataHead* encode);
+  void add_runs(engine::ConstBytes pages, engine::ConstWords numbers, std::uint32_t first_number);
 
   std::array<std::uint32_t, kBatchPagesMax> pfns_;
   std::array<std::uint32_t, kBatchPagesMax> data_pfns_;

@@ -76,20 +76,28 @@ GuestRam ram_of(const Napi::Array& windows) {
   return GuestRam{std::move(spans)};
 }
 
-// new Sender({ windows, bytesPerSecondMax }): a guest's RAM on its way out.
+// new Sender({ windows, bytesPerSecondMax, digests?: { pfnCount, key } }): a guest's RAM on its way
+// out.
 class Sender : public Napi::ObjectWrap<Sender> {
  public:
   explicit Sender(const Info& info)
       : ObjectWrap(info),
         windows_(Napi::Persistent(option(info, "windows").As<Napi::Object>())),
         pump_(ram_of(option(info, "windows").As<Napi::Array>()), engine::measured_operations(),
-              whole(info[0].As<Napi::Object>(), "bytesPerSecondMax")) {}
+              whole(info[0].As<Napi::Object>(), "bytesPerSecondMax"), digests_of(info)) {}
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Sender", {InstanceMethod<&Sender::send>("send")});
   }
 
  private:
+  static std::optional<PageDigests> digests_of(const Info& info) {
+    const Napi::Value digests = option(info, "digests");
+    if (digests.IsUndefined()) return std::nullopt;
+    const auto object = digests.As<Napi::Object>();
+    return PageDigests{whole(object, "pfnCount"), bytes_of(object.Get("key"))};
+  }
+
   static Napi::Value option(const Info& info, const char* name) {
     return info[0].As<Napi::Object>().Get(name);
   }

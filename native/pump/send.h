@@ -2,12 +2,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "../engine/dispatch.h"
 #include "batch.h"
 #include "cancel.h"
 #include "counters.h"
+#include "digests.h"
 #include "guest_ram.h"
 #include "throttle.h"
 #include "wire.h"
@@ -29,8 +32,10 @@ struct Iteration {
 // Contract and portable twin: src/migration/pump.ts.
 class SendPump {
  public:
-  SendPump(GuestRam ram, const engine::Operations& operations, std::uint64_t bytes_per_second_max)
-      : ram_(std::move(ram)), operations_(operations), throttle_(bytes_per_second_max) {}
+  // With `digests`, pages that were last sent with the same content are left out; the content that
+  // counts is a copy, which is also what goes out.
+  SendPump(GuestRam ram, const engine::Operations& operations, std::uint64_t bytes_per_second_max,
+           std::optional<PageDigests> digests);
 
   // Sends one iteration; returns when the kernel has all of it.
   // Throws Failure TRANSPORT_LOST or kCancelled.
@@ -39,12 +44,20 @@ class SendPump {
  private:
   std::size_t scan(const Iteration& iteration, std::uint64_t first_pfn);
   void choose_types(const Iteration& iteration);
+  void name_zero_pages();
+  void gather();
+  void drop_unchanged(const Iteration& iteration);
+  std::span<iovec> record();
   void send_batch(const Iteration& iteration, Outlet& outlet);
 
   GuestRam ram_;
   const engine::Operations& operations_;
   Throttle throttle_;
+  std::optional<PageDigests> digests_;
   Batch batch_;
+  // Copies of the batch's data pages as they were digested, and which of them go out.
+  std::vector<std::uint8_t> copies_;
+  std::vector<std::uint32_t> kept_copies_;
 };
 
 }  // namespace xenferry::pump

@@ -19,6 +19,7 @@ export interface TransferCliOptions {
   readonly zeroPages: ZeroPages;
   /** Octets a second; 0 is no limit. */
   readonly bandwidthMax: number;
+  readonly skipUnchanged: boolean;
   readonly profile?: string;
 }
 
@@ -32,6 +33,7 @@ export const TRANSFER_DEFAULTS: TransferCliOptions = {
   aboveTarget: DOWNTIME_POLICY_DEFAULTS.aboveTarget,
   zeroPages: "elide",
   bandwidthMax: 0,
+  skipUnchanged: false,
 };
 
 /** Adds the options of {@link TransferCliOptions} to a command. */
@@ -58,6 +60,11 @@ export function addTransferOptions(command: Command): Command {
         .default(defaults.zeroPages),
     )
     .option("--bandwidth-max <rate>", "octets a second, such as 100M", rate, defaults.bandwidthMax)
+    .option(
+      "--skip-unchanged",
+      "leave out pages rewritten with the same content (0.8 % of the guest's memory, for digests)",
+      defaults.skipUnchanged,
+    )
     .option("--profile <file>", "write the profile (JSON) here");
 }
 

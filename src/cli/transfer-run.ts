@@ -70,7 +70,7 @@ export async function runTransfer(
   };
   const { clock, signal } = context;
   try {
-    const { zeroPages, bandwidthMax } = options;
+    const { zeroPages, bandwidthMax: bytesPerSecondMax, skipUnchanged: skipsUnchanged } = options;
     const result = await work({
       guest,
       engine,
@@ -80,7 +80,7 @@ export async function runTransfer(
       onProgress,
       signal,
       zeroPages,
-      bytesPerSecondMax: bandwidthMax,
+      pump: { bytesPerSecondMax, skipsUnchanged },
     });
     return await finish(endingOf(result));
   } catch (error) {

@@ -5,7 +5,7 @@ import type { SourceMemory } from "../guest/types.ts";
 import { probePump } from "../transport/pump-addon.ts";
 import { createNativePump } from "./native-pump.ts";
 import { createPortablePump } from "./portable-pump.ts";
-import type { SendPump } from "./pump.ts";
+import type { PumpOptions, SendPump } from "./pump.ts";
 
 /**
  * Makes the pump that fits: the native one where the native engine is used, memory is mapped, every
@@ -16,13 +16,12 @@ export function choosePump(parts: {
   readonly engine: PageEngine;
   readonly sink: ByteSink;
   readonly clock: Clock;
-  /** 0 is no limit. */
-  readonly bytesPerSecondMax: number;
+  readonly options: PumpOptions;
 }): SendPump {
-  const { memory, engine, sink, bytesPerSecondMax } = parts;
+  const { memory, engine, sink, options } = parts;
   const isMapped = memory.windows.length > 0 && memory.unsendable === undefined;
   const { addon } = engine.name === "native" && isMapped ? probePump() : {};
   return addon !== undefined && sink.direct !== undefined
-    ? createNativePump({ addon, memory, sink, bytesPerSecondMax })
+    ? createNativePump({ addon, memory, sink, options })
     : createPortablePump(parts);
 }

@@ -4,7 +4,8 @@ import type { ByteSink } from "../base/io.ts";
 import type { SourceMemory } from "../guest/types.ts";
 import { type PumpAddon, type PumpFailure, pumpError } from "../transport/pump-addon.ts";
 import { throwIfInterrupted } from "./interruption.ts";
-import type { PumpCounts, PumpJob, SendPump } from "./pump.ts";
+import { randomDigestKey } from "./page-digests.ts";
+import type { PumpCounts, PumpJob, PumpOptions, SendPump } from "./pump.ts";
 
 /** How often progress is looked at (ms). */
 const PROGRESS_MS = 50;
@@ -17,8 +18,7 @@ interface Parts {
   readonly addon: PumpAddon;
   readonly memory: SourceMemory;
   readonly sink: ByteSink;
-  /** 0 is no limit. */
-  readonly bytesPerSecondMax: number;
+  readonly options: PumpOptions;
 }
 
 /**
@@ -28,9 +28,13 @@ interface Parts {
  *   descriptor.
  */
 export function createNativePump(parts: Parts): SendPump {
-  const { windows } = parts.memory;
-  const { bytesPerSecondMax } = parts;
-  const sender = new parts.addon.Sender({ windows, bytesPerSecondMax });
+  const { windows, pfnCount } = parts.memory;
+  const { bytesPerSecondMax, skipsUnchanged } = parts.options;
+  const sender = new parts.addon.Sender({
+    windows,
+    bytesPerSecondMax,
+    ...(skipsUnchanged && { digests: { pfnCount, key: randomDigestKey() } }),
+  });
   return {
     name: "native",
     send: async (job) => {
@@ -93,6 +97,7 @@ function countsOf(counters: BigUint64Array): PumpCounts {
     pagesSent: Number(counters[COUNTER.PAGES_SENT]),
     pagesAllocateOnly: Number(counters[COUNTER.PAGES_ALLOCATE_ONLY]),
     pagesDeferred: 0,
+    pagesUnchanged: Number(counters[COUNTER.PAGES_UNCHANGED]),
     bytes: Number(counters[COUNTER.BYTES]),
     scanMs: Number(counters[COUNTER.SCAN_NS]) / 1e6,
   };

@@ -6,7 +6,8 @@ import type { PageEngine } from "../engine/types.ts";
 import { PAGE_TYPE } from "../format/page-type.ts";
 import type { SourceMemory } from "../guest/types.ts";
 import { throwIfInterrupted } from "./interruption.ts";
-import type { PumpCounts, PumpJob, SendPump } from "./pump.ts";
+import { PageDigests } from "./page-digests.ts";
+import type { PumpCounts, PumpJob, PumpOptions, SendPump } from "./pump.ts";
 import { Throttle } from "./throttle.ts";
 
 /** Batches under way at once: one being collected while others are with the transport. */
@@ -23,14 +24,17 @@ interface Parts {
   readonly engine: PageEngine;
   readonly sink: ByteSink;
   readonly clock: Clock;
-  readonly bytesPerSecondMax: number;
+  readonly options: PumpOptions;
 }
 
 /** Makes the portable pump: TypeScript that composes engine operations, on this thread. */
 export function createPortablePump(parts: Parts): SendPump {
   const slots = Array.from({ length: BATCHES_IN_FLIGHT }, () => new Slot());
-  const throttle = new Throttle(parts.bytesPerSecondMax, parts.clock);
-  return { name: "portable", send: (job) => new Sending(parts, { slots, throttle, job }).run() };
+  const { memory, engine, clock, options } = parts;
+  const throttle = new Throttle(options.bytesPerSecondMax, clock);
+  const digests = options.skipsUnchanged ? new PageDigests(engine, memory.pfnCount) : undefined;
+  const send = (job: PumpJob) => new Sending(parts, { slots, throttle, digests, job }).run();
+  return { name: "portable", send };
 }
 
 /** Buffers of one batch; free again when `idle` resolves. */
@@ -45,6 +49,7 @@ class Sending {
   readonly #parts: Parts;
   readonly #slots: readonly Slot[];
   readonly #throttle: Throttle;
+  readonly #digests: PageDigests | undefined;
   readonly #job: PumpJob;
   readonly #scanned = new Uint32Array(BATCH_PAGES_MAX);
   readonly #types = new Uint8Array(BATCH_PAGES_MAX);
@@ -53,17 +58,24 @@ class Sending {
     pagesSent: 0,
     pagesAllocateOnly: 0,
     pagesDeferred: 0,
+    pagesUnchanged: 0,
     bytes: 0,
     scanMs: 0,
   };
 
   constructor(
     parts: Parts,
-    work: { readonly slots: readonly Slot[]; readonly throttle: Throttle; readonly job: PumpJob },
+    work: {
+      readonly slots: readonly Slot[];
+      readonly throttle: Throttle;
+      readonly digests: PageDigests | undefined;
+      readonly job: PumpJob;
+    },
   ) {
     this.#parts = parts;
     this.#slots = work.slots;
     this.#throttle = work.throttle;
+    this.#digests = work.digests;
     this.#job = work.job;
   }
 
@@ -110,23 +122,35 @@ class Sending {
 
   async #sendBatch(found: Uint32Array, slot: Slot): Promise<void> {
     const pfns = this.#withoutDeferred(found);
-    if (pfns.length === 0) {
-      return;
-    }
     const types = this.#types.subarray(0, pfns.length);
     this.#assignTypes(pfns, types);
     if (this.#job.elidesZeroPages) {
       await this.#elideZeroPages(pfns, types, slot);
     }
     const dataPfns = this.#withData(pfns, types);
+    if (this.#digests === undefined) {
+      await this.#write({ pfns, types, pages: await this.#pagesOf(dataPfns, slot) }, slot);
+      return;
+    }
+    const copies = await this.#copiesOf(dataPfns, slot);
+    const isUnchanged = this.#digests.findUnchanged(dataPfns, copies);
+    await this.#write(dropUnchanged({ pfns, types, copies, isUnchanged }), slot);
+    this.#counts.pagesUnchanged += isUnchanged.filter(Boolean).length;
+  }
+
+  /** Hands a batch to the sink; it is under way until the slot is idle. */
+  async #write({ pfns, types, pages }: Columns, slot: Slot): Promise<void> {
+    if (pfns.length === 0) {
+      return;
+    }
     const headBytes = this.#parts.engine.encodePageDataHead(pfns, types, slot.head);
-    await this.#throttle.take(headBytes + dataPfns.length * PAGE_BYTES, this.#job.signal);
-    const pages = await this.#pagesOf(dataPfns, slot);
+    const pagesBytes = pages.reduce((sum, part) => sum + part.length, 0);
+    await this.#throttle.take(headBytes + pagesBytes, this.#job.signal);
     slot.idle = this.#parts.sink.write(slot.head.subarray(0, headBytes), ...pages);
     slot.idle.catch(() => undefined);
-    this.#counts.pagesSent += dataPfns.length;
-    this.#counts.pagesAllocateOnly += pfns.length - dataPfns.length;
-    this.#counts.bytes += headBytes + dataPfns.length * PAGE_BYTES;
+    this.#counts.pagesSent += pagesBytes / PAGE_BYTES;
+    this.#counts.pagesAllocateOnly += pfns.length - pagesBytes / PAGE_BYTES;
+    this.#counts.bytes += headBytes + pagesBytes;
   }
 
   /**
@@ -214,11 +238,16 @@ class Sending {
     if (memory.windows.length > 0 && runs.length * RUN_PAGES_MIN <= pfns.length) {
       return runs.flatMap((run) => viewsOf(memory.windows, run));
     }
+    return [await this.#copiesOf(pfns, slot)];
+  }
+
+  /** Copies of the pages, in the slot. */
+  async #copiesOf(pfns: Uint32Array, slot: Slot): Promise<Uint8Array> {
     const pages = slot.pages.subarray(0, pfns.length * PAGE_BYTES);
-    if (!this.#gatherMapped(pfns, pages)) {
-      await memory.gather(pfns, pages);
+    if (pfns.length > 0 && !this.#gatherMapped(pfns, pages)) {
+      await this.#parts.memory.gather(pfns, pages);
     }
-    return [pages];
+    return pages;
   }
 
   /** Gathers with the engine where all of `pfns` lie in one window. */
@@ -231,6 +260,42 @@ class Sending {
     this.#parts.engine.gatherPages(window.bytes, indexes, pages);
     return true;
   }
+}
+
+/** A batch as it goes out. */
+interface Columns {
+  readonly pfns: Uint32Array;
+  readonly types: Uint8Array;
+  readonly pages: readonly Uint8Array[];
+}
+
+/**
+ * Takes pages that need not go out of a batch, in place; entry i of `isUnchanged` is of the i-th
+ * page with data.
+ */
+function dropUnchanged(batch: {
+  readonly pfns: Uint32Array;
+  readonly types: Uint8Array;
+  readonly copies: Uint8Array;
+  readonly isUnchanged: readonly boolean[];
+}): Columns {
+  const { pfns, types, copies, isUnchanged } = batch;
+  let kept = 0;
+  let copy = 0;
+  let keptCopies = 0;
+  pfns.forEach((pfn, index) => {
+    const hasData = types[index] === PAGE_TYPE.NOTAB;
+    if (hasData && isUnchanged[copy++] === true) {
+      return;
+    }
+    if (hasData) {
+      copies.copyWithin(keptCopies++ * PAGE_BYTES, (copy - 1) * PAGE_BYTES, copy * PAGE_BYTES);
+    }
+    pfns[kept] = pfn;
+    types[kept++] = types[index]!;
+  });
+  const pages = [copies.subarray(0, keptCopies * PAGE_BYTES)];
+  return { pfns: pfns.subarray(0, kept), types: types.subarray(0, kept), pages };
 }
 
 interface Run {

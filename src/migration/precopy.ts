@@ -136,7 +136,11 @@ export class MemoryTransfer {
       elidesZeroPages: iteration === 0 && this.#parts.zeroPages === "elide",
       signal,
       onProgress: (counts) => {
-        const pagesDone = counts.pagesSent + counts.pagesAllocateOnly + counts.pagesDeferred;
+        const pagesDone =
+          counts.pagesSent +
+          counts.pagesAllocateOnly +
+          counts.pagesDeferred +
+          counts.pagesUnchanged;
         const bytes = this.#bytesBefore + counts.bytes;
         onProgress({ kind: "pages", iteration, pagesDone, pagesPlanned, bytes });
       },
@@ -161,6 +165,7 @@ function statisticsOf(counts: PumpCounts, sendMs: number) {
     pagesSent: counts.pagesSent,
     pagesAllocateOnly: counts.pagesAllocateOnly,
     pagesDeferred: counts.pagesDeferred,
+    pagesUnchanged: counts.pagesUnchanged,
     bytes: counts.bytes,
     scanMs: counts.scanMs,
     sendMs,

@@ -24,8 +24,21 @@ export interface PumpCounts {
   readonly pagesSent: number;
   readonly pagesAllocateOnly: number;
   readonly pagesDeferred: number;
+  /** Pages left out because they were last sent with the same content. */
+  readonly pagesUnchanged: number;
   readonly bytes: number;
   readonly scanMs: number;
+}
+
+/** How pages are sent, whichever pump does it. */
+export interface PumpOptions {
+  /** Octets a second, at most; 0 is no limit. */
+  readonly bytesPerSecondMax: number;
+  /**
+   * Whether pages rewritten with what was last sent are left out: by a digest for each page, which
+   * costs 32 octets a page and a copy of each page sent.
+   */
+  readonly skipsUnchanged: boolean;
 }
 
 /** Sends the dirty pages of a guest to a transport as PAGE_DATA records. */

@@ -10,6 +10,7 @@ import { orInterruption, throwIfInterrupted } from "./interruption.ts";
 import type { PrecopyPolicy } from "./policy.ts";
 import { MemoryTransfer, type ZeroPages } from "./precopy.ts";
 import type { ProgressListener } from "./progress.ts";
+import type { PumpOptions } from "./pump.ts";
 
 /** How a guest is sent. */
 export interface TransferOptions {
@@ -24,8 +25,7 @@ export interface TransferOptions {
   /** Aborting gives the transfer up; the guest runs on. */
   readonly signal: AbortSignal;
   readonly zeroPages: ZeroPages;
-  /** Octets of pages a second, at most, while the guest runs and after; 0 is no limit. */
-  readonly bytesPerSecondMax: number;
+  readonly pump: PumpOptions;
 }
 
 /** A stream that was sent to its END, of a guest that is now suspended. */
@@ -67,13 +67,12 @@ export async function transferGuest(options: TransferOptions): Promise<TransferO
 
 async function transfer(options: TransferOptions, undo: Undo): Promise<TransferOutcome> {
   const { guest, engine, sink, policy, clock, onProgress, signal } = options;
-  const { bytesPerSecondMax } = options;
   const throwIfAborted = () => throwIfInterrupted(signal);
   onProgress({ kind: "phase", phase: "setup" });
   const wasRunning = (await guest.status()).runState === "running";
   const writer = createImageWriter(sink, engine);
   await writer.begin(guest.config);
-  const pump = choosePump({ memory: guest.memory, engine, sink, clock, bytesPerSecondMax });
+  const pump = choosePump({ memory: guest.memory, engine, sink, clock, options: options.pump });
   const memory = new MemoryTransfer({
     guest,
     engine,

@@ -15,10 +15,12 @@ export const iterationSchema = z.object({
   pagesPlanned: pages,
   /** Pages sent with their data. */
   pagesSent: pages,
-  /** Pages sent as "allocate only": never populated at the source, zero at the destination. */
+  /** Pages sent as "allocate only": zero, here and there. */
   pagesAllocateOnly: pages,
   /** Pages that could not be sent and were put off to the final iteration. */
   pagesDeferred: pages,
+  /** Pages left out because they were last sent with the same content. */
+  pagesUnchanged: pages,
   /** Octets of stream, heads included. */
   bytes: z.number().int().nonnegative(),
   /** Pages dirtied while it ran; "unknown" in the final one. */

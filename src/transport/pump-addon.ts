@@ -76,6 +76,8 @@ export interface PumpAddon {
     readonly windows: readonly Window[];
     /** 0 is no limit. */
     readonly bytesPerSecondMax: number;
+    /** Leaves out pages last sent with the same content; the key is secret and random. */
+    readonly digests?: { readonly pfnCount: number; readonly key: Uint8Array };
   }) => PumpSender;
   receivePages(job: ReceiveJob): Promise<PumpResult<ReceivedPages>>;
   /** Octets read now, 0 at the end, -1 where there are none yet. */

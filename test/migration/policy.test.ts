@@ -17,6 +17,7 @@ function iteration(dirty: number, changes: Partial<IterationStatistics> = {}): I
     pagesSent: 1000,
     pagesAllocateOnly: 0,
     pagesDeferred: 0,
+    pagesUnchanged: 0,
     bytes: 4_104_000,
     dirtyPagesAtEnd: dirty,
     scanMs: 0,

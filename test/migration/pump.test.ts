@@ -10,12 +10,18 @@ import { PageDataDecoder } from "../../src/codec/page-data.ts";
 import type { SourceMemory } from "../../src/guest/types.ts";
 import { createNativePump } from "../../src/migration/native-pump.ts";
 import { createPortablePump } from "../../src/migration/portable-pump.ts";
-import { fullBitmap, type PumpJob, type SendPump } from "../../src/migration/pump.ts";
+import {
+  fullBitmap,
+  type PumpJob,
+  type PumpOptions,
+  type SendPump,
+} from "../../src/migration/pump.ts";
 import { createFileSink } from "../../src/transport/file-sink.ts";
 import { probePump } from "../../src/transport/pump-addon.ts";
 import { enginesUnderTest } from "../support/engines.ts";
 
 const PFN_COUNT = 40;
+const OPTIONS = { bytesPerSecondMax: 0, skipsUnchanged: false };
 
 /** RAM whose page n is filled with n + 1. */
 function ram(): Uint8Array {
@@ -95,13 +101,18 @@ interface Changes extends Partial<PumpJob> {
   readonly pump?: SendPump["name"];
 }
 
-async function send(memory: SourceMemory, changes: Changes) {
-  const { pump: name = "portable", ...job } = changes;
+async function openPump(name: SendPump["name"], memory: SourceMemory, options: PumpOptions) {
   const engine = enginesUnderTest().engines.at(-1)!.engine;
-  const { sink, bytes: received } = name === "native" ? await fileSink() : recordSink();
-  const parts = { memory, engine, sink, clock: systemClock, bytesPerSecondMax: 0 };
+  const { sink, bytes } = name === "native" ? await fileSink() : recordSink();
+  const parts = { memory, engine, sink, clock: systemClock, options };
   const pump =
     name === "native" ? createNativePump({ ...parts, addon: addon! }) : createPortablePump(parts);
+  return { pump, engine, bytes };
+}
+
+async function send(memory: SourceMemory, changes: Changes) {
+  const { pump: name = "portable", ...job } = changes;
+  const { pump, engine, bytes: received } = await openPump(name, memory, OPTIONS);
   const deferredBitmap = new Uint8Array(8);
   const counts = await pump.send({
     dirtyBitmap: fullBitmap(PFN_COUNT),
@@ -207,6 +218,33 @@ describe.each(PUMPS)(`the %s pump (${reason ?? "both"})`, (pump) => {
     expect(counts).toMatchObject({ pagesSent: 2, pagesAllocateOnly: 4 });
     const data = await send(memory, { ...job, elidesZeroPages: false, dirtyBitmap: bitmapOf(5) });
     expect([...data.page!.types]).toEqual([0]);
+  });
+
+  it("leaves out pages that were last sent with the same content", async () => {
+    const memory = memoryOf(windows);
+    const options = { ...OPTIONS, skipsUnchanged: true };
+    const opened = await openPump(pump, memory, options);
+    const sendDirty = (...pfns: readonly number[]) =>
+      opened.pump.send({
+        dirtyBitmap: bitmapOf(...pfns),
+        deferredBitmap: new Uint8Array(8),
+        elidesZeroPages: false,
+        onProgress: () => undefined,
+        signal: new AbortController().signal,
+      });
+    const first = await sendDirty(12, 13, 14, 39);
+    memory.windows[1]!.bytes.fill(0xee, PAGE_BYTES, 2 * PAGE_BYTES);
+    const second = await sendDirty(12, 13, 14, 20);
+    const third = await sendDirty(12, 14, 20);
+    expect(first).toMatchObject({ pagesSent: 4, pagesUnchanged: 0 });
+    expect(second).toMatchObject({ pagesSent: 2, pagesUnchanged: 2 });
+    expect(third).toMatchObject({ pagesSent: 0, pagesUnchanged: 3, bytes: 0 });
+    const bytes = await opened.bytes();
+    const tail = bytes.subarray(first.bytes);
+    expect(tail.readUInt32LE(8)).toBe(2);
+    expect([tail.readUInt32LE(16), tail.readUInt32LE(24)]).toEqual([14, 20]);
+    expect([tail[32], tail[32 + PAGE_BYTES]]).toEqual([0xee, 21]);
+    expect(bytes).toHaveLength(first.bytes + second.bytes);
   });
 
   it("stops where it is told to", async () => {

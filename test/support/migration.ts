@@ -15,7 +15,7 @@ import { connect, type Listener, listen } from "../../src/transport/open.ts";
 export const TRANSFER = {
   mode: "live",
   zeroPages: "elide",
-  bytesPerSecondMax: 0,
+  pump: { bytesPerSecondMax: 0, skipsUnchanged: false },
   policy: downtimePolicy(DOWNTIME_POLICY_DEFAULTS),
   clock: systemClock,
   onProgress: () => undefined,
