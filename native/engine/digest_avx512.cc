@@ -20,6 +20,15 @@ XENFERRY_AVX512 inline __m512i add_products(__m512i sum, __m512i even, const std
   return _mm512_add_epi64(sum, _mm512_add_epi64(_mm512_mul_epu32(a, b), upper));
 }
 
+// The lanes' sum modulo 2^64. The compiler's own reduction adds signed numbers, which may not wrap.
+XENFERRY_AVX512 inline std::uint64_t sum_lanes(__m512i lanes) noexcept {
+  alignas(kVectorBytes) std::uint64_t values[8];
+  _mm512_store_si512(values, lanes);
+  std::uint64_t sum = 0;
+  for (const std::uint64_t value : values) sum += value;
+  return sum;
+}
+
 // Meanwhile the page that is next is fetched, into the second cache: so much is done with each
 // vector that the CPU does not look far ahead by itself.
 XENFERRY_AVX512 inline void digest_page(const std::uint8_t* page, const std::uint8_t* next_page,
@@ -42,7 +51,7 @@ XENFERRY_AVX512 inline void digest_page(const std::uint8_t* page, const std::uin
         add_products(sums[3], even, odd_key + kGranuleBytes, odd, even_key + 2 * kGranuleBytes);
   }
   for (std::size_t iteration = 0; iteration < kDigestIterations; ++iteration) {
-    const auto hash = static_cast<std::uint64_t>(_mm512_reduce_add_epi64(sums[iteration]));
+    const std::uint64_t hash = sum_lanes(sums[iteration]);
     store_u64(out + iteration * sizeof hash, hash);
   }
 }
