@@ -91,12 +91,12 @@ export async function runTransfer(
 
 type ProfileEnding = Pick<
   Profile,
-  "outcome" | "errorCode" | "stopReason" | "downtime" | "totalBytes"
+  "outcome" | "errorCode" | "stopReason" | "pump" | "downtime" | "totalBytes"
 >;
 
 function endingOf(result: TransferResult): ProfileEnding {
-  const { stopReason, totalBytes, downtime } = result;
-  return { outcome: "completed", stopReason, totalBytes, ...(downtime && { downtime }) };
+  const { stopReason, pump, totalBytes, downtime } = result;
+  return { outcome: "completed", stopReason, pump, totalBytes, ...(downtime && { downtime }) };
 }
 
 function failureOf(error: unknown, iterations: readonly IterationStatistics[]): ProfileEnding {

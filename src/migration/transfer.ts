@@ -10,7 +10,7 @@ import { orInterruption, throwIfInterrupted } from "./interruption.ts";
 import type { PrecopyPolicy } from "./policy.ts";
 import { MemoryTransfer, type ZeroPages } from "./precopy.ts";
 import type { ProgressListener } from "./progress.ts";
-import type { PumpOptions } from "./pump.ts";
+import type { PumpOptions, SendPump } from "./pump.ts";
 
 /** How a guest is sent. */
 export interface TransferOptions {
@@ -32,6 +32,7 @@ export interface TransferOptions {
 export interface TransferOutcome {
   readonly iterations: readonly IterationStatistics[];
   readonly stopReason: string;
+  readonly pump: SendPump["name"];
   /** On the transfer's clock: when the suspension was asked for, and when END was accepted. */
   readonly suspendStartMs: number;
   readonly streamEndMs: number;
@@ -118,6 +119,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   return {
     iterations: memory.iterations,
     stopReason,
+    pump: pump.name,
     suspendStartMs,
     streamEndMs,
     suspendMs: suspendedMs - suspendStartMs,

@@ -20,7 +20,7 @@ export const iterationSchema = z.object({
   /** Pages that could not be sent and were put off to the final iteration. */
   pagesDeferred: pages,
   /** Pages left out because they were last sent with the same content. */
-  pagesUnchanged: pages,
+  pagesUnchanged: pages.default(0),
   /** Octets of stream, heads included. */
   bytes: z.number().int().nonnegative(),
   /** Pages dirtied while it ran; "unknown" in the final one. */
@@ -83,6 +83,8 @@ export const profileSchema = z.object({
     logDirty: z.string(),
   }),
   mode: z.enum(["live", "non-live"]).optional(),
+  /** What moved the pages: threads of the add-on, or TypeScript. */
+  pump: z.enum(["native", "portable"]).optional(),
   policy: z.object({ name: z.string(), parameters: z.record(z.string(), z.number()) }).optional(),
   /** Why the loop ended, in the policy's words. */
   stopReason: z.string().optional(),
