@@ -3,11 +3,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cerrno>
+#include <future>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include "uapi.h"
 
@@ -15,6 +19,8 @@ namespace xenferry::host {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
+// A thread's worth of pages: less is scanned before another thread has started.
+constexpr std::size_t kPartPagesMin = 32 * 1024;
 // Regions that one call returns; more calls cost the same (a scan resumes where it stopped).
 constexpr std::size_t kRegionsPerCall = 4096;
 
@@ -32,9 +38,8 @@ void set_bits(Bitmap bitmap, std::size_t first, std::size_t end) {
   }
 }
 
-}  // namespace
-
-std::size_t scan_written(const TrackedRange& range, ScanMode mode, Bitmap out) {
+// Scans one part of a range, which is whole words of `out`.
+std::size_t scan_part(const TrackedRange& range, ScanMode mode, Bitmap out) {
   std::array<uapi::PageRegion, kRegionsPerCall> regions;
   const std::uint64_t end = range.address + range.page_count * kPageBytes;
   std::size_t written = 0;
@@ -63,6 +68,29 @@ std::size_t scan_written(const TrackedRange& range, ScanMode mode, Bitmap out) {
     if (scan.walk_end <= at) fail("PAGEMAP_SCAN stands still");
     at = scan.walk_end;
   }
+  return written;
+}
+
+}  // namespace
+
+std::size_t scan_written(const TrackedRange& range, ScanMode mode, Bitmap out) {
+  const std::size_t threads_max = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t threads =
+      std::clamp<std::size_t>(range.page_count / kPartPagesMin, 1, threads_max);
+  const std::size_t part_pages = ((range.page_count + threads - 1) / threads + 63) / 64 * 64;
+  std::vector<std::future<std::size_t>> parts;
+  for (std::size_t first = 0; first < range.page_count; first += part_pages) {
+    const TrackedRange part = {
+        .pagemap_fd = range.pagemap_fd,
+        .address = range.address + first * kPageBytes,
+        .page_count = std::min(part_pages, range.page_count - first),
+    };
+    const bool is_last = first + part_pages >= range.page_count;
+    parts.push_back(std::async(is_last ? std::launch::deferred : std::launch::async, scan_part,
+                               part, mode, out.subspan(first / 64)));
+  }
+  std::size_t written = 0;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) written += part->get();
   return written;
 }
 

@@ -20,7 +20,7 @@ enum class ScanMode { kPeek, kClean };
 
 // Sets the bits of pages written since the last clean (others are left) and returns how many there
 // are; with kClean also re-arms the write protection, page by page, atomically with the reading.
-// Throws std::system_error.
+// Several threads share a large range. Throws std::system_error.
 std::size_t scan_written(const TrackedRange& range, ScanMode mode, Bitmap out);
 
 // Adds a shared bitmap, which the guest marks, to `out` and clears it; returns its ones.
