@@ -1,4 +1,24 @@
 {
+  "variables": {
+    "engine_sources": [
+      "native/engine/bitmap.cc",
+      "native/engine/bitmap_avx2.cc",
+      "native/engine/bitmap_avx512.cc",
+      "native/engine/checksum.cc",
+      "native/engine/checksum_arm.cc",
+      "native/engine/checksum_avx512.cc",
+      "native/engine/checksum_sse42.cc",
+      "native/engine/cpu.cc",
+      "native/engine/digest.cc",
+      "native/engine/digest_avx2.cc",
+      "native/engine/digest_avx512.cc",
+      "native/engine/dispatch.cc",
+      "native/engine/page_head.cc",
+      "native/engine/pages.cc",
+      "native/engine/pages_avx2.cc",
+      "native/engine/pages_avx512.cc"
+    ]
+  },
   "target_defaults": {
     "cflags_cc": ["-std=c++20", "-O3", "-Wall", "-Wextra", "-fno-strict-aliasing"],
     "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
@@ -12,20 +32,9 @@
       "target_name": "engine",
       "product_dir": "<(module_root_dir)/native/engine/build/Release",
       "sources": [
+        "native/engine/baselines.cc",
         "native/engine/bindings.cc",
-        "native/engine/bitmap.cc",
-        "native/engine/bitmap_avx2.cc",
-        "native/engine/bitmap_avx512.cc",
-        "native/engine/checksum.cc",
-        "native/engine/checksum_arm.cc",
-        "native/engine/checksum_avx512.cc",
-        "native/engine/checksum_sse42.cc",
-        "native/engine/cpu.cc",
-        "native/engine/dispatch.cc",
-        "native/engine/page_head.cc",
-        "native/engine/pages.cc",
-        "native/engine/pages_avx2.cc",
-        "native/engine/pages_avx512.cc"
+        "<@(engine_sources)"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
@@ -49,6 +58,24 @@
           "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
           "cflags_cc": ["-fexceptions"],
           "cflags_cc!": ["-fno-exceptions"]
+        },
+        {
+          "target_name": "pump",
+          "product_dir": "<(module_root_dir)/native/pump/build/Release",
+          "sources": [
+            "<@(engine_sources)",
+            "native/pump/batch.cc",
+            "native/pump/bindings.cc",
+            "native/pump/receive.cc",
+            "native/pump/send.cc",
+            "native/pump/throttle.cc",
+            "native/pump/wire.cc"
+          ],
+          "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+          "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
+          "cflags_cc": ["-fexceptions"],
+          "cflags_cc!": ["-fno-exceptions"],
+          "libraries": ["-lpthread"]
         },
         {
           "target_name": "xenferry-guest",

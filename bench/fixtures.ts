@@ -21,7 +21,8 @@ export function randomNumbers(count: number, limit: number, seed: string): Uint3
 
 /** A dirty bitmap in which about `density` of the bits are set, evenly spread. */
 export function randomBitmap(lengthBytes: number, density: number, seed: string): Uint8Array {
-  const bitmap = new Uint8Array(lengthBytes);
+  // Written once, or all of it could be one page of zeros that the kernel shows everywhere.
+  const bitmap = new Uint8Array(lengthBytes).fill(0);
   const bitCount = lengthBytes * 8;
   for (const bit of randomNumbers(Math.round(bitCount * density), bitCount, seed)) {
     bitmap[Math.floor(bit / 8)]! |= 1 << (bit % 8);

@@ -3,9 +3,12 @@ import { fileURLToPath } from "node:url";
 import { ENGINE_NAMES, listEngines } from "#dist/engine/select.js";
 import type { EngineName } from "#dist/engine/types.js";
 import type { BenchCase } from "./case.ts";
+import { pageDataCases } from "./codec/page-data.ts";
+import { recordCases } from "./codec/records.ts";
 import { renderComparison } from "./compare.ts";
 import { bitmapCases } from "./engine/bitmap.ts";
 import { checksumCases } from "./engine/checksum.ts";
+import { digestCases } from "./engine/digest.ts";
 import { pagesCases } from "./engine/pages.ts";
 import { type Measurement, measure } from "./measure.ts";
 import type { CaseResult, MigrationCase } from "./migration/case.ts";
@@ -16,7 +19,14 @@ import { parseOptions, USAGE } from "./options.ts";
 import { conditions, type Results, readResults, writeResults } from "./results.ts";
 import { renderCase, renderMeasurements } from "./tables.ts";
 
-const CASES: readonly BenchCase[] = [...bitmapCases, ...pagesCases, ...checksumCases];
+const CASES: readonly BenchCase[] = [
+  ...bitmapCases,
+  ...pagesCases,
+  ...checksumCases,
+  ...digestCases,
+  ...pageDataCases,
+  ...recordCases,
+];
 
 const options = parseOptions(process.argv.slice(2));
 

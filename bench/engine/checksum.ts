@@ -1,12 +1,13 @@
 import { PAGE_BYTES } from "#dist/base/units.js";
 import { createReferenceEngine } from "#dist/engine/reference/engine.js";
-import { plainRead } from "../baselines.ts";
+import type { PageEngine } from "#dist/engine/types.js";
+import { otherVariants, plainRead } from "../baselines.ts";
 import { type BenchCase, check } from "../case.ts";
 import { inOrder, randomWindow } from "../fixtures.ts";
 
 export const checksumCases: readonly BenchCase[] = [
   checksumCase("checksum/in cache", 64),
-  checksumCase("checksum/in memory", 32 * 1024),
+  checksumCase("checksum/in memory", 128 * 1024),
 ];
 
 function checksumCase(name: string, pageCount: number): BenchCase {
@@ -18,11 +19,15 @@ function checksumCase(name: string, pageCount: number): BenchCase {
       const pageIndexes = inOrder(pageCount);
       const crcs = new Uint32Array(pageCount);
       const wanted = new Uint32Array(pageCount);
-      const run = (): number => engine.checksumPages(window, pageIndexes, crcs);
+      const runOn = (on: PageEngine): number => on.checksumPages(window, pageIndexes, crcs);
+      const run = (): number => runOn(engine);
       check("checksumPages", run(), pageCount);
       createReferenceEngine().checksumPages(window, pageIndexes, wanted);
       check("last checksum", crcs.at(-1)!, wanted.at(-1)!);
-      return { run, baselines: [plainRead(window.length)] };
+      return {
+        run,
+        baselines: [plainRead(window), ...otherVariants(engine, "checksumPages", runOn)],
+      };
     },
   };
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../napi_args.h"
+#include "baselines.h"
 #include "dispatch.h"
 
 // The add-on's only door. Contract: PageOperations in src/engine/types.ts, whose checks are done
@@ -11,7 +12,7 @@ namespace xenferry::engine {
 namespace {
 
 // Equal to ENGINE_ABI_VERSION in src/engine/types.ts; the loader compares them.
-constexpr std::uint32_t kAbiVersion = 1;
+constexpr std::uint32_t kAbiVersion = 2;
 
 constexpr std::size_t kBitmapBytesMax = std::size_t{1} << 29;
 constexpr std::uint64_t kWindowBytesMax = std::uint64_t{1} << 32;
@@ -64,6 +65,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   Napi::Value scatter_pages(const Info& info);
   Napi::Value compare_pages(const Info& info);
   Napi::Value checksum_pages(const Info& info);
+  Napi::Value digest_pages(const Info& info);
   Napi::Value encode_page_data_head(const Info& info);
   Napi::Value decode_page_data_head(const Info& info);
 
@@ -97,6 +99,7 @@ Napi::Function Engine::define(Napi::Env env) {
                       InstanceMethod<&Engine::scatter_pages>("scatterPages"),
                       InstanceMethod<&Engine::compare_pages>("comparePages"),
                       InstanceMethod<&Engine::checksum_pages>("checksumPages"),
+                      InstanceMethod<&Engine::digest_pages>("digestPages"),
                       InstanceMethod<&Engine::encode_page_data_head>("encodePageDataHead"),
                       InstanceMethod<&Engine::decode_page_data_head>("decodePageDataHead")});
 }
@@ -186,6 +189,19 @@ Napi::Value Engine::checksum_pages(const Info& info) {
   return number(info, operations_.checksum_pages.run()(window, page_indexes, out_crcs));
 }
 
+Napi::Value Engine::digest_pages(const Info& info) {
+  const ConstBytes window = window_argument(info, 0);
+  const ConstWords page_indexes = args::array<std::uint32_t>(info, 1, "pageIndexes");
+  const ConstBytes key = args::array<std::uint8_t>(info, 2, "key");
+  const Bytes out_digests = args::array<std::uint8_t>(info, 3, "outDigests");
+  args::require(key.size() == kDigestKeyBytes, info, "key", "has another length than 4144 bytes");
+  args::require_room(info, "outDigests", out_digests, page_indexes.size() * kDigestBytes);
+  args::require_apart(info, "outDigests", std::as_bytes(out_digests), std::as_bytes(window),
+                      std::as_bytes(page_indexes), std::as_bytes(key));
+  require_indexes(info, page_indexes, window);
+  return number(info, operations_.digest_pages.run()(window, page_indexes, key, out_digests));
+}
+
 Napi::Value Engine::encode_page_data_head(const Info& info) {
   const ConstWords pfns = args::array<std::uint32_t>(info, 0, "pfns");
   const ConstBytes types = args::array<std::uint8_t>(info, 1, "types");
@@ -228,6 +244,27 @@ Napi::Object runnable_variants(Napi::Env env) {
   return runnable;
 }
 
+// For bench/ only: see baselines.h.
+Napi::Value sum_words(const Info& info) {
+  const ConstBytes bytes = args::array<std::uint8_t>(info, 0, "bytes");
+  return number(info, baselines::sum_words(bytes) & 0xffff'ffff);
+}
+
+// For bench/ only: see baselines.h.
+Napi::Value list_bits(const Info& info) {
+  const ConstBytes bitmap = bitmap_argument(info, 0, "bitmap");
+  const Words out_pfns = args::array<std::uint32_t>(info, 1, "outPfns");
+  args::require_apart(info, "outPfns", std::as_bytes(out_pfns), std::as_bytes(bitmap));
+  return number(info, baselines::list_bits(bitmap, out_pfns));
+}
+
+Napi::Object baseline_functions(Napi::Env env) {
+  auto functions = Napi::Object::New(env);
+  functions.Set("sumWords", Napi::Function::New<sum_words>(env, "sumWords"));
+  functions.Set("listBits", Napi::Function::New<list_bits>(env, "listBits"));
+  return functions;
+}
+
 constexpr const char* build_flavour() {
 #if defined(DEBUG) || (defined(__GNUC__) && !defined(__OPTIMIZE__))
   return "debug";
@@ -240,6 +277,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("ABI_VERSION", kAbiVersion);
   exports.Set("BUILD_FLAVOUR", build_flavour());
   exports.Set("runnableVariants", runnable_variants(env));
+  exports.Set("baselines", baseline_functions(env));
   exports.Set("Engine", Engine::define(env));
   return exports;
 }

@@ -3,17 +3,22 @@
 #if defined(XENFERRY_X86)
 #include <immintrin.h>
 
-#include <algorithm>
 #include <array>
 
 namespace xenferry::engine::avx2 {
 namespace {
 
 constexpr std::size_t kVectorBytes = 32;
-constexpr std::size_t kBlockBytes = 4 * kVectorBytes;
+// The words of a block are the bits of a word, those of a chunk are numbered in sixteen bits.
+constexpr std::size_t kBlockBytes = kWordBits * kWordBytes;
+constexpr std::size_t kChunkBytes = 8 * kBlockBytes;
 
-// From this many set bits on, a word goes through the table rather than bit by bit.
-constexpr int kTableBitsMin = 4;
+// Up to this many set bits of a word are listed one by one, more go through the table; so do all
+// words of a chunk with this many words in use, where the number of bits could not be foreseen.
+constexpr int kFewBits = 4;
+constexpr std::size_t kDenseWords = kChunkBytes / kWordBytes * 7 / 8;
+// Pfns that one store writes, of which all but the first may be too many.
+constexpr std::size_t kLanes = 8;
 
 // `kPositions[byte]`: the numbers of the bits set in `byte`, rising; the rest is 0.
 constexpr auto kPositions = [] {
@@ -31,42 +36,98 @@ XENFERRY_AVX2 inline __m256i load_vector(const std::uint8_t* from) noexcept {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
 }
 
-XENFERRY_AVX2 inline bool is_zero_block(const std::uint8_t* from) noexcept {
-  const __m256i low = _mm256_or_si256(load_vector(from), load_vector(from + kVectorBytes));
-  const __m256i high =
-      _mm256_or_si256(load_vector(from + 2 * kVectorBytes), load_vector(from + 3 * kVectorBytes));
-  const __m256i all = _mm256_or_si256(low, high);
-  return _mm256_testz_si256(all, all) != 0;
+// Bit n: word n of the block has anything set. Fetches what a chunk further on is asked for next.
+XENFERRY_AVX2 inline std::uint64_t words_in_use(const std::uint8_t* block) noexcept {
+  const __m256i zero = _mm256_setzero_si256();
+  std::uint64_t empty = 0;
+  for (unsigned vector = 0; vector < kBlockBytes / kVectorBytes; ++vector) {
+    __builtin_prefetch(block + vector * kVectorBytes + kChunkBytes);
+    const __m256i words = load_vector(block + vector * kVectorBytes);
+    const auto equal = _mm256_castsi256_pd(_mm256_cmpeq_epi64(words, zero));
+    empty |= static_cast<std::uint64_t>(_mm256_movemask_pd(equal)) << vector * 4;
+  }
+  return ~empty;
 }
 
-// Eight positions are stored at a time, those too many being overwritten by the next; hence into a
-// buffer of the word's own, so that `out` gets the word's pfns and nothing else.
-XENFERRY_AVX2 inline std::uint32_t* scan_word_by_table(std::uint64_t word, std::uint32_t base_pfn,
-                                                       std::uint32_t* out) noexcept {
-  alignas(kVectorBytes) std::uint32_t pfns[kWordBits + 8];
+// Lists the words of a chunk that have anything set: no branch depends on single words. Entries
+// beyond the count that is returned are undefined.
+XENFERRY_AVX2 inline std::size_t list_words(const std::uint8_t* chunk,
+                                            std::uint16_t* list) noexcept {
   std::size_t count = 0;
+  for (std::size_t block = 0; block < kChunkBytes / kBlockBytes; ++block) {
+    std::uint64_t in_use = words_in_use(chunk + block * kBlockBytes);
+    if (in_use == 0) continue;
+    __m128i base = _mm_set1_epi16(static_cast<short>(block * kWordBits));
+    for (std::size_t byte = 0; byte < kWordBytes; ++byte, in_use >>= 8) {
+      const auto* positions = reinterpret_cast<const __m128i*>(kPositions[in_use & 0xff].data());
+      const __m128i eight = _mm_add_epi16(base, _mm_cvtepu8_epi16(_mm_loadl_epi64(positions)));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(list + count), eight);
+      count += static_cast<std::size_t>(__builtin_popcount(in_use & 0xff));
+      base = _mm_add_epi16(base, _mm_set1_epi16(8));
+    }
+  }
+  return count;
+}
+
+// Writes the pfns of all set bits, and up to seven more entries.
+XENFERRY_AVX2 inline void store_word(std::uint64_t word, std::uint32_t base_pfn,
+                                     std::uint32_t* out) noexcept {
   __m256i base = _mm256_set1_epi32(static_cast<int>(base_pfn));
-  for (std::uint64_t rest = word; rest != 0; rest >>= 8) {
-    const auto byte = static_cast<std::uint8_t>(rest);
-    const __m128i positions =
-        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kPositions[byte].data()));
-    const __m256i eight = _mm256_add_epi32(base, _mm256_cvtepu8_epi32(positions));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(pfns + count), eight);
-    count += static_cast<std::size_t>(__builtin_popcount(byte));
+  for (std::size_t byte = 0; byte < kWordBytes; ++byte, word >>= 8) {
+    const auto* positions = reinterpret_cast<const __m128i*>(kPositions[word & 0xff].data());
+    const __m256i eight = _mm256_cvtepu8_epi32(_mm_loadl_epi64(positions));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_add_epi32(base, eight));
+    out += __builtin_popcount(word & 0xff);
     base = _mm256_add_epi32(base, _mm256_set1_epi32(8));
   }
-  std::memcpy(out, pfns, count * sizeof *out);
-  return out + count;
 }
 
-XENFERRY_AVX2 inline std::uint32_t* scan_any_word(std::uint64_t word, std::uint32_t base_pfn,
-                                                  std::uint32_t* out,
-                                                  const std::uint32_t* out_end) noexcept {
-  const int set_bits = __builtin_popcountll(word);
-  if (set_bits < kTableBitsMin || set_bits > out_end - out) {
-    return scan_word(word, base_pfn, out, out_end);
+// Writes the pfns of up to four set bits, and as many more entries as are missing to four.
+XENFERRY_AVX2 inline void store_few_bits(std::uint64_t word, std::uint32_t base_pfn,
+                                         std::uint32_t* out) noexcept {
+  for (int bit = 0; bit < kFewBits; ++bit, word = _blsr_u64(word)) {
+    out[bit] = base_pfn + static_cast<std::uint32_t>(_tzcnt_u64(word));
   }
-  return scan_word_by_table(word, base_pfn, out);
+}
+
+// Lists the words in use, then goes through that list: what sparse bitmaps cost is the branch
+// mispredicted at each word in use, and here there is none. Entries written too many are those of
+// the words that follow, each of which has a bit; so the last words are taken bit by bit.
+XENFERRY_AVX2 inline std::uint32_t* scan_chunk(const std::uint8_t* chunk, std::uint32_t base_pfn,
+                                               std::uint32_t* out,
+                                               const std::uint32_t* out_end) noexcept {
+  std::uint16_t list[kChunkBytes / kWordBytes + kLanes];
+  const std::size_t count = list_words(chunk, list);
+  const int few_bits = count < kDenseWords ? kFewBits : 0;
+  for (std::size_t entry = 0; entry < count; ++entry) {
+    const std::uint32_t index = list[entry];
+    const std::uint64_t word = load_u64(chunk + index * kWordBytes);
+    const std::uint32_t word_pfn = base_pfn + index * std::uint32_t{kWordBits};
+    const auto room = static_cast<std::size_t>(out_end - out);
+    if (count - entry < kLanes || room < kWordBits + kLanes) {
+      out = scan_word(word, word_pfn, out, out_end);
+      continue;
+    }
+    const int set_bits = __builtin_popcountll(word);
+    if (set_bits <= few_bits) {
+      store_few_bits(word, word_pfn, out);
+    } else {
+      store_word(word, word_pfn, out);
+    }
+    out += set_bits;
+  }
+  return out;
+}
+
+// Scans the words of `bitmap` from `at` on, one by one.
+XENFERRY_AVX2 inline std::uint32_t* scan_words(ConstBytes bitmap, std::uint64_t at,
+                                               std::uint32_t* out,
+                                               const std::uint32_t* out_end) noexcept {
+  for (; at < bitmap.size() && out != out_end; at += kWordBytes) {
+    const std::uint64_t word = load_u64(bitmap.data() + at);
+    out = scan_word(word, static_cast<std::uint32_t>(at * 8), out, out_end);
+  }
+  return out;
 }
 
 // Set bits of each byte by a table of nibbles, summed into four 64-bit lanes.
@@ -97,19 +158,12 @@ XENFERRY_AVX2 std::size_t scan_bitmap(ConstBytes bitmap, std::uint64_t first_pfn
   const std::uint32_t* const out_end = out + out_pfns.size();
   const std::uint64_t mask = ~std::uint64_t{0} << (first_pfn % kWordBits);
   const std::uint64_t first_word = load_u64(bitmap.data() + at) & mask;
-  out = scan_any_word(first_word, static_cast<std::uint32_t>(at * 8), out, out_end);
+  out = scan_word(first_word, static_cast<std::uint32_t>(at * 8), out, out_end);
   at += kWordBytes;
-  while (at < bitmap.size() && out != out_end) {
-    if (bitmap.size() - at >= kBlockBytes && is_zero_block(bitmap.data() + at)) {
-      at += kBlockBytes;
-      continue;
-    }
-    const std::size_t block_end = std::min<std::size_t>(at + kBlockBytes, bitmap.size());
-    for (; at < block_end; at += kWordBytes) {
-      const std::uint64_t word = load_u64(bitmap.data() + at);
-      out = scan_any_word(word, static_cast<std::uint32_t>(at * 8), out, out_end);
-    }
+  for (; bitmap.size() - at >= kChunkBytes && out != out_end; at += kChunkBytes) {
+    out = scan_chunk(bitmap.data() + at, static_cast<std::uint32_t>(at * 8), out, out_end);
   }
+  out = scan_words(bitmap, at, out, out_end);
   return static_cast<std::size_t>(out - out_pfns.data());
 }
 

@@ -8,7 +8,7 @@
 namespace xenferry::engine {
 namespace {
 
-constexpr std::size_t kPageCount = 16;
+constexpr std::size_t kPageCount = 64;
 constexpr std::size_t kBitmapBytes = 16 * 1024;
 constexpr std::size_t kSampleCount = 8;
 constexpr double kGainMin = 1.05;
@@ -20,6 +20,8 @@ struct Input {
   std::vector<std::uint32_t> page_indexes = std::vector<std::uint32_t>(kPageCount);
   std::vector<std::uint8_t> flags = std::vector<std::uint8_t>(kPageCount);
   std::vector<std::uint32_t> crcs = std::vector<std::uint32_t>(kPageCount);
+  std::vector<std::uint8_t> key = std::vector<std::uint8_t>(kDigestKeyBytes);
+  std::vector<std::uint8_t> digests = std::vector<std::uint8_t>(kPageCount * kDigestBytes);
   std::vector<std::uint8_t> bitmaps = std::vector<std::uint8_t>(kSampleCount * kBitmapBytes);
   std::vector<std::uint8_t> other_bitmap = std::vector<std::uint8_t>(kBitmapBytes);
   std::vector<std::uint32_t> pfns = std::vector<std::uint32_t>(kBitmapBytes * 8);
@@ -86,6 +88,9 @@ void calibrate_all(Operations& operations) {
   calibrate(operations.checksum_pages, [&](ChecksumPages* run, std::size_t) {
     run(input.window, input.page_indexes, input.crcs);
   });
+  calibrate(operations.digest_pages, [&](DigestPages* run, std::size_t) {
+    run(input.window, input.page_indexes, input.key, input.digests);
+  });
 }
 
 // The variants that this CPU can run, each list narrow to wide; the first of each is chosen.
@@ -99,6 +104,7 @@ Operations runnable_operations() {
       .scatter_pages = {"scatterPages", {"portable", portable::scatter_pages}},
       .compare_pages = {"comparePages", {"portable", portable::compare_pages}},
       .checksum_pages = {"checksumPages", {"portable", portable::checksum_pages}},
+      .digest_pages = {"digestPages", {"portable", portable::digest_pages}},
       .encode_page_data_head = {"encodePageDataHead",
                                 {"portable", portable::encode_page_data_head}},
       .decode_page_data_head = {"decodePageDataHead",
@@ -117,6 +123,7 @@ Operations runnable_operations() {
     operations.or_bitmap.add({"avx2", avx2::or_bitmap});
     operations.find_zero_pages.add({"avx2", avx2::find_zero_pages});
     operations.compare_pages.add({"avx2", avx2::compare_pages});
+    operations.digest_pages.add({"avx2", avx2::digest_pages});
   }
   if (features.avx512) {
     operations.scan_bitmap.add({"avx512", avx512::scan_bitmap});
@@ -125,6 +132,7 @@ Operations runnable_operations() {
     operations.find_zero_pages.add({"avx512", avx512::find_zero_pages});
     operations.compare_pages.add({"avx512", avx512::compare_pages});
     operations.checksum_pages.add({"avx512", avx512::checksum_pages});
+    operations.digest_pages.add({"avx512", avx512::digest_pages});
   }
 #elif defined(XENFERRY_ARM64)
   if (features.armv8_crc) operations.checksum_pages.add({"armv8", armv8::checksum_pages});

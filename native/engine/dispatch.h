@@ -6,6 +6,7 @@
 
 #include "bitmap.h"
 #include "checksum.h"
+#include "digest.h"
 #include "page_head.h"
 #include "pages.h"
 
@@ -56,6 +57,7 @@ struct Operations {
   Operation<ScatterPages> scatter_pages;
   Operation<ComparePages> compare_pages;
   Operation<ChecksumPages> checksum_pages;
+  Operation<DigestPages> digest_pages;
   Operation<EncodePageDataHead> encode_page_data_head;
   Operation<DecodePageDataHead> decode_page_data_head;
 };
@@ -71,6 +73,7 @@ void for_each_operation(Table& operations, Visitor&& visit) {
   visit(operations.scatter_pages);
   visit(operations.compare_pages);
   visit(operations.checksum_pages);
+  visit(operations.digest_pages);
   visit(operations.encode_page_data_head);
   visit(operations.decode_page_data_head);
 }

@@ -24,7 +24,7 @@ void say_ready() {
 
 // Nobody reads what the guest says from here on.
 void close_terminal() {
-  const host::UniqueFd null{open("/dev/null", O_RDWR | O_CLOEXEC)};
+  const UniqueFd null{open("/dev/null", O_RDWR | O_CLOEXEC)};
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.get(), fd);
 }
 
@@ -36,7 +36,7 @@ int main(int count, char** values) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     const guest::Arguments arguments = guest::parse_arguments(count, values);
-    const host::UniqueFd listener = guest::listen_at(arguments.socket_path);
+    const UniqueFd listener = guest::listen_at(arguments.socket_path);
     guest::Machine machine{arguments.workload, arguments.log_dirty};
     if (arguments.start_as != guest::StartAs::kIncoming) {
       machine.fill();

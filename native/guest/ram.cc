@@ -17,8 +17,8 @@ namespace {
   throw std::system_error(errno, std::generic_category(), call);
 }
 
-host::UniqueFd make_memfd(const char* name, std::size_t size_bytes) {
-  host::UniqueFd fd{memfd_create(name, MFD_CLOEXEC)};
+UniqueFd make_memfd(const char* name, std::size_t size_bytes) {
+  UniqueFd fd{memfd_create(name, MFD_CLOEXEC)};
   if (fd.get() < 0) fail("memfd_create");
   if (ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0) fail("ftruncate");
   return fd;
@@ -26,8 +26,8 @@ host::UniqueFd make_memfd(const char* name, std::size_t size_bytes) {
 
 // An ordinary user may open a userfaultfd for faults from user mode; write-protection in the
 // asynchronous mode needs no more, since the kernel resolves the faults itself.
-host::UniqueFd open_userfaultfd() {
-  host::UniqueFd fd{
+UniqueFd open_userfaultfd() {
+  UniqueFd fd{
       static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | uapi::kUffdUserModeOnly))};
   if (fd.get() < 0) fail("userfaultfd");
   uffdio_api api{};
@@ -40,7 +40,7 @@ host::UniqueFd open_userfaultfd() {
 
 // The scan that the saving side will do, tried on ourselves: old kernels refuse it.
 void probe_pagemap_scan(std::uint64_t address) {
-  host::UniqueFd pagemap{open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)};
+  UniqueFd pagemap{open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)};
   if (pagemap.get() < 0) fail("open /proc/self/pagemap");
   uapi::PagemapScanArg scan{};
   scan.size = sizeof scan;
@@ -70,7 +70,7 @@ Ram::Ram(std::size_t page_count, LogDirtyChoice choice)
     track_by_userfaultfd();
   } catch (const std::system_error& error) {
     if (choice == LogDirtyChoice::kUserfaultfd) throw;
-    userfault_fd_ = host::UniqueFd{};
+    userfault_fd_ = UniqueFd{};
     software_reason_ = error.what();
     track_by_software();
   }

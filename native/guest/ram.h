@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "../host/mapping.h"
-#include "../host/unique_fd.h"
+#include "../unique_fd.h"
 #include "workload.h"
 
 namespace xenferry::guest {
@@ -44,10 +44,10 @@ class Ram {
   void track_by_software();
 
   std::size_t page_count_;
-  host::UniqueFd ram_fd_;
+  UniqueFd ram_fd_;
   host::Mapping ram_;
-  host::UniqueFd userfault_fd_;
-  host::UniqueFd bitmap_fd_;
+  UniqueFd userfault_fd_;
+  UniqueFd bitmap_fd_;
   host::Mapping bitmap_;
   std::string software_reason_;
 };

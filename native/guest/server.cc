@@ -161,7 +161,7 @@ Reply answer(Machine& machine, const std::string& request) {
 
 // A client and what it has sent of its next line.
 struct Client {
-  host::UniqueFd fd;
+  UniqueFd fd;
   std::string pending;
 };
 
@@ -197,7 +197,7 @@ Served serve_client(Machine& machine, Client& client) {
 
 }  // namespace
 
-host::UniqueFd listen_at(const std::string& path) {
+UniqueFd listen_at(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -205,7 +205,7 @@ host::UniqueFd listen_at(const std::string& path) {
     fail("control socket");
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  host::UniqueFd fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  UniqueFd fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   if (fd.get() < 0) fail("socket");
   const mode_t mask = umask(0177);
   const int bound = bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
@@ -227,7 +227,7 @@ void serve(Machine& machine, int listen_fd) {
     for (const pollfd& entry : polled) {
       if (entry.revents == 0) continue;
       if (entry.fd == listen_fd) {
-        host::UniqueFd fd{accept4(listen_fd, nullptr, nullptr, SOCK_CLOEXEC)};
+        UniqueFd fd{accept4(listen_fd, nullptr, nullptr, SOCK_CLOEXEC)};
         const int number = fd.get();
         if (number >= 0) clients.emplace(number, Client{std::move(fd), {}});
         continue;

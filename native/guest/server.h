@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "../host/unique_fd.h"
+#include "../unique_fd.h"
 #include "machine.h"
 
 namespace xenferry::guest {
 
 // Binds the control socket, mode 0600. Throws std::system_error.
-host::UniqueFd listen_at(const std::string& path);
+UniqueFd listen_at(const std::string& path);
 
 // Serves requests until one asks for the guest's end, or until whoever was filling an incoming
 // guest is gone: a guest without its state is of no use to anybody.

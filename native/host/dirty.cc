@@ -70,9 +70,10 @@ std::size_t exchange_bitmap(std::span<std::uint64_t> shared, Bitmap out) noexcep
   std::size_t ones = 0;
   for (std::size_t index = 0; index < shared.size(); ++index) {
     std::atomic_ref<std::uint64_t> word{shared[index]};
-    out[index] =
-        word.load(std::memory_order_relaxed) == 0 ? 0 : word.exchange(0, std::memory_order_acquire);
-    ones += std::popcount(out[index]);
+    if (word.load(std::memory_order_relaxed) == 0) continue;
+    const std::uint64_t dirty = word.exchange(0, std::memory_order_acquire);
+    out[index] |= dirty;
+    ones += std::popcount(dirty);
   }
   return ones;
 }

@@ -23,7 +23,7 @@ enum class ScanMode { kPeek, kClean };
 // Throws std::system_error.
 std::size_t scan_written(const TrackedRange& range, ScanMode mode, Bitmap out);
 
-// Moves a shared bitmap, which the guest marks, into `out` and clears it; returns its ones.
+// Adds a shared bitmap, which the guest marks, to `out` and clears it; returns its ones.
 std::size_t exchange_bitmap(std::span<std::uint64_t> shared, Bitmap out) noexcept;
 
 // Counts the ones of a shared bitmap.

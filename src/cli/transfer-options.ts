@@ -1,10 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { parseSizeBytes } from "../guest/quantity.ts";
 import {
   DOWNTIME_POLICY_DEFAULTS,
   downtimePolicy,
   type PrecopyPolicy,
   xenPolicy,
 } from "../migration/policy.ts";
+import type { ZeroPages } from "../migration/precopy.ts";
 
 /** Options that save and migrate share, as commander leaves them. */
 export interface TransferCliOptions {
@@ -14,6 +16,9 @@ export interface TransferCliOptions {
   readonly iterationsMax: number;
   readonly timeMax: number;
   readonly aboveTarget: "stop-and-copy" | "abort";
+  readonly zeroPages: ZeroPages;
+  /** Octets a second; 0 is no limit. */
+  readonly bandwidthMax: number;
   readonly profile?: string;
 }
 
@@ -25,6 +30,8 @@ export const TRANSFER_DEFAULTS: TransferCliOptions = {
   iterationsMax: DOWNTIME_POLICY_DEFAULTS.iterationsMax,
   timeMax: DOWNTIME_POLICY_DEFAULTS.totalMsMax / 1000,
   aboveTarget: DOWNTIME_POLICY_DEFAULTS.aboveTarget,
+  zeroPages: "elide",
+  bandwidthMax: 0,
 };
 
 /** Adds the options of {@link TransferCliOptions} to a command. */
@@ -45,6 +52,12 @@ export function addTransferOptions(command: Command): Command {
         .choices(["stop-and-copy", "abort"])
         .default(defaults.aboveTarget),
     )
+    .addOption(
+      new Option("--zero-pages <action>", "pages of zeros in the first iteration: named, or sent")
+        .choices(["elide", "send"])
+        .default(defaults.zeroPages),
+    )
+    .option("--bandwidth-max <rate>", "octets a second, such as 100M", rate, defaults.bandwidthMax)
     .option("--profile <file>", "write the profile (JSON) here");
 }
 
@@ -58,6 +71,14 @@ export function policyOf(options: TransferCliOptions): PrecopyPolicy {
         totalMsMax: options.timeMax * 1000,
         aboveTarget: options.aboveTarget,
       });
+}
+
+function rate(text: string): number {
+  const bytesPerSecond = parseSizeBytes(text);
+  if (bytesPerSecond === undefined || bytesPerSecond === 0) {
+    throw new InvalidArgumentError("octets a second are needed, such as 100M or 200MB");
+  }
+  return bytesPerSecond;
 }
 
 function positiveNumber(text: string): number {

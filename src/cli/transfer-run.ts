@@ -70,7 +70,18 @@ export async function runTransfer(
   };
   const { clock, signal } = context;
   try {
-    const result = await work({ guest, engine, mode, policy, clock, onProgress, signal });
+    const { zeroPages, bandwidthMax } = options;
+    const result = await work({
+      guest,
+      engine,
+      mode,
+      policy,
+      clock,
+      onProgress,
+      signal,
+      zeroPages,
+      bytesPerSecondMax: bandwidthMax,
+    });
     return await finish(endingOf(result));
   } catch (error) {
     await finish(failureOf(error, iterations));

@@ -111,6 +111,16 @@ export interface PageDataEvent extends Placed {
   readonly body: Uint8Array;
 }
 
+/** A run of PAGE_DATA records that the driver took off the reader's hands. */
+export interface PagesTakenEvent extends Placed {
+  readonly kind: "pages-taken";
+  readonly layer: "libxc";
+  readonly records: number;
+  /** Page entries of all records, and those of them with data. */
+  readonly entries: number;
+  readonly dataPages: number;
+}
+
 /**
  * The two ends of a change of layers: after LIBXC_CONTEXT, at a CHECKPOINT and its CHECKPOINT_END.
  */
@@ -144,6 +154,7 @@ export type StreamEvent =
   | DomainHeaderEvent
   | RecordEvent
   | PageDataEvent
+  | PagesTakenEvent
   | LayerEvent
   | FaultEvent
   | EndEvent

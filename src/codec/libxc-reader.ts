@@ -12,6 +12,7 @@ import {
   IMAGE_VERSION_MIN,
   isOptionalRecord,
   LIBXC_RECORD,
+  RECORD_HEADER_BYTES,
 } from "../format/libxc.ts";
 import type { PageDataEvent, RecordEvent } from "./events.ts";
 import { PageDataDecoder } from "./page-data.ts";
@@ -32,6 +33,7 @@ import { type ByteOrder, type Cursor, type Steps, viewOf } from "./steps.ts";
 export class LibxcReader {
   readonly #cursor: Cursor;
   readonly #pageData: PageDataDecoder;
+  #handsOverPages: boolean;
   #byteOrder: ByteOrder = "little";
   #version = IMAGE_VERSION_MAX;
   #guestType = 0;
@@ -40,6 +42,7 @@ export class LibxcReader {
   constructor(cursor: Cursor, codec: PageDataHeadCodec) {
     this.#cursor = cursor;
     this.#pageData = new PageDataDecoder(codec);
+    this.#handsOverPages = cursor.handsOverPages;
   }
 
   /** Of the records. Known after {@link headers}. */
@@ -134,13 +137,39 @@ export class LibxcReader {
         checkRecordHeader(cursor, "libxc", header);
       }
       yield* this.#inferStaticDataEnd(header);
+      if (header.type === LIBXC_RECORD.PAGE_DATA && this.#handsOverPages) {
+        const next = yield* this.#handOverPages(header);
+        if (next !== undefined) {
+          header = next;
+          continue;
+        }
+      }
       const record = yield* readRecordBody(cursor, "libxc", this.#byteOrder, header);
       yield* this.#report(record);
       if (record.type === LIBXC_RECORD.END || record.type === LIBXC_RECORD.CHECKPOINT) {
         return record.type === LIBXC_RECORD.END ? "end" : "checkpoint";
       }
+      if (record.type === LIBXC_RECORD.VERIFY) {
+        this.#handsOverPages = false;
+      }
       header = undefined;
     }
+  }
+
+  /** Lets the driver take a run of PAGE_DATA records; returns the header read behind them. */
+  *#handOverPages({ offset, bodyBytes }: RecordHeader): Steps<RecordHeader | undefined> {
+    const cursor = this.#cursor;
+    const kind = "pages-hand-over";
+    const taken = yield* cursor.handOverPages({ kind, offset, bodyBytes });
+    if (taken === undefined) {
+      this.#handsOverPages = false;
+      return undefined;
+    }
+    const { records, entries, dataPages, nextType, nextBodyBytes } = taken;
+    yield { kind: "pages-taken", layer: "libxc", offset, records, entries, dataPages };
+    const next = { offset: offset + taken.bytes, type: nextType, bodyBytes: nextBodyBytes };
+    cursor.offset = next.offset + RECORD_HEADER_BYTES;
+    return next;
   }
 
   *#report(record: RecordEvent): Steps<void> {

@@ -163,6 +163,7 @@ export class OrderRules {
         this.#libxc?.setGuestType(event.header.guestType);
         return [];
       case "page-data":
+      case "pages-taken":
         return this.#libxc?.check(LIBXC_RECORD.PAGE_DATA, event.offset) ?? [];
       case "record":
         return event.layer === "libxl"

@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import type { PageDataHeadCodec } from "../base/page-head.ts";
 import type { StreamEvent } from "./events.ts";
@@ -75,6 +76,7 @@ export class PushReader {
       this.#need = undefined;
       let step = this.#steps.next(answer);
       while (step.done !== true && step.value.kind !== "need") {
+        assert(step.value.kind !== "pages-hand-over", "what is pushed can not be taken elsewhere");
         this.#onEvent(step.value);
         step = this.#steps.next(undefined);
       }

@@ -15,6 +15,29 @@ export interface Need {
   readonly byteCount: number;
 }
 
+/**
+ * A request to the driver to take PAGE_DATA records from the source itself: the one whose header
+ * was read, and all that follow it. Only with {@link ReaderOptions.handsOverPages}.
+ */
+export interface PagesHandOver {
+  readonly kind: "pages-hand-over";
+  /** Where the record's header starts. */
+  readonly offset: number;
+  readonly bodyBytes: number;
+}
+
+/** The answer to a {@link PagesHandOver}: what was taken, and the header read behind it. */
+export interface PagesTaken {
+  readonly records: number;
+  /** Page entries of all records, and those of them with data. */
+  readonly entries: number;
+  readonly dataPages: number;
+  /** Octets from the first record's header to the last one's end. */
+  readonly bytes: number;
+  readonly nextType: number;
+  readonly nextBodyBytes: number;
+}
+
 /** The answer to a {@link Need} that cannot be met: only so many octets were left. */
 export interface EndOfInput {
   readonly availableBytes: number;
@@ -27,9 +50,9 @@ export interface EndOfInput {
  * {@link EndOfInput}; it answers an event with `undefined`.
  */
 export type Steps<Result> = Generator<
-  Need | StreamEvent,
+  Need | PagesHandOver | StreamEvent,
   Result,
-  Uint8Array | EndOfInput | undefined
+  Uint8Array | EndOfInput | PagesTaken | undefined
 >;
 
 /** What a reader is asked to be. */
@@ -45,11 +68,17 @@ export interface ReaderOptions {
    * follow in the same pipe; `read` reports what follows as trailing events.
    */
   readonly afterEnd?: "stop" | "read";
+  /**
+   * Whether the driver can take PAGE_DATA records off the reader; then a run of them is one event.
+   * Not for purpose `inspect`, and not for what follows VERIFY.
+   */
+  readonly handsOverPages?: boolean;
 }
 
 /** Where a reader is: counts octets from the stream's start and knows the record around them. */
 export class Cursor {
   readonly purpose: "restore" | "inspect";
+  readonly handsOverPages: boolean;
   /** Octets read so far. */
   offset = 0;
   layer: Layer | undefined;
@@ -58,19 +87,28 @@ export class Cursor {
   /** Where that record's header starts. */
   recordOffset: number | undefined;
 
-  constructor(purpose: "restore" | "inspect") {
-    this.purpose = purpose;
+  constructor(options: ReaderOptions) {
+    this.purpose = options.purpose ?? "restore";
+    this.handsOverPages = options.handsOverPages === true && this.purpose === "restore";
   }
 
   /** Reads exactly `byteCount` octets; the view is valid until the next step. */
   *exactly(byteCount: number): Steps<Uint8Array> {
     const bytes = yield { kind: "need", amount: "all", byteCount };
     assert(bytes !== undefined, "a need is answered with octets or with the end");
-    if (!(bytes instanceof Uint8Array)) {
-      throw this.#truncated(this.offset + bytes.availableBytes);
+    if (bytes instanceof Uint8Array) {
+      this.offset += byteCount;
+      return bytes;
     }
-    this.offset += byteCount;
-    return bytes;
+    assert("availableBytes" in bytes, "a need is not answered with pages");
+    throw this.#truncated(this.offset + bytes.availableBytes);
+  }
+
+  /** Has the driver take PAGE_DATA records; `undefined` if it declines. */
+  *handOverPages({ offset, bodyBytes }: PagesHandOver): Steps<PagesTaken | undefined> {
+    const taken = yield { kind: "pages-hand-over", offset, bodyBytes };
+    assert(taken === undefined || "records" in taken, "pages are answered with what was taken");
+    return taken;
   }
 
   /** Reads from one to `byteCountMax` octets; `undefined` at the end. */

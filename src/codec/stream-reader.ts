@@ -25,7 +25,7 @@ const XL_IDENT = viewOf(new TextEncoder().encode(XL_MAGIC)).getBigUint64(0);
  * @throws MigrationError STREAM_*, RECORD_*, PAGE_DATA_*, with `offset` in octets from the start.
  */
 export function* readStream(codec: PageDataHeadCodec, options: ReaderOptions = {}): Steps<void> {
-  const cursor = new Cursor(options.purpose ?? "restore");
+  const cursor = new Cursor(options);
   const ident = (yield* cursor.exactly(IDENT_BYTES)).slice();
   const outermost = detectLayer(ident);
   switch (outermost) {

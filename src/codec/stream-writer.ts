@@ -51,6 +51,7 @@ export class StreamEncoder {
           : encodeRecord({ type: LIBXC_RECORD.PAGE_DATA, ...event });
       case "trailing":
         return [event.bytes];
+      case "pages-taken":
       case "layer":
       case "fault":
       case "end":

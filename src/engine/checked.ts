@@ -1,7 +1,14 @@
 import { isUint8Array, isUint32Array } from "node:util/types";
 import { HEAD_PAGES_MAX, PAGE_DATA_HEAD_BYTES, PFN_WORD_BYTES } from "../base/page-head.ts";
 import { PAGE_BYTES, PFN_COUNT_MAX } from "../base/units.ts";
-import type { EngineName, PageEngine, PageOperation, PageOperations } from "./types.ts";
+import {
+  DIGEST_BYTES,
+  DIGEST_KEY_BYTES,
+  type EngineName,
+  type PageEngine,
+  type PageOperation,
+  type PageOperations,
+} from "./types.ts";
 
 const BITMAP_WORD_BYTES = 8;
 const BITMAP_BYTES_MAX = PFN_COUNT_MAX / 8;
@@ -23,6 +30,7 @@ export function checkedEngine(
     variants,
     ...checkedBitmaps(operations),
     ...checkedPages(operations),
+    ...checkedHashes(operations),
     ...checkedHeads(operations),
   };
 }
@@ -56,10 +64,7 @@ function checkedBitmaps(
 
 function checkedPages(
   operations: PageOperations,
-): Pick<
-  PageOperations,
-  "findZeroPages" | "gatherPages" | "scatterPages" | "comparePages" | "checksumPages"
-> {
+): Pick<PageOperations, "findZeroPages" | "gatherPages" | "scatterPages" | "comparePages"> {
   return {
     findZeroPages(window, pageIndexes, outIsZero) {
       requireWindow(window);
@@ -99,6 +104,13 @@ function checkedPages(
       requireIndexes(pageIndexes, window);
       return operations.comparePages(window, pageIndexes, pages, outDiffers);
     },
+  };
+}
+
+function checkedHashes(
+  operations: PageOperations,
+): Pick<PageOperations, "checksumPages" | "digestPages"> {
+  return {
     checksumPages(window, pageIndexes, outCrcs) {
       requireWindow(window);
       requireWords("pageIndexes", pageIndexes);
@@ -107,6 +119,19 @@ function checkedPages(
       requireApart("outCrcs", outCrcs, window, pageIndexes);
       requireIndexes(pageIndexes, window);
       return operations.checksumPages(window, pageIndexes, outCrcs);
+    },
+    digestPages(window, pageIndexes, key, outDigests) {
+      requireWindow(window);
+      requireWords("pageIndexes", pageIndexes);
+      requireBytes("key", key);
+      requireBytes("outDigests", outDigests);
+      if (key.length !== DIGEST_KEY_BYTES) {
+        throw new RangeError(`key has ${key.length} bytes, not ${DIGEST_KEY_BYTES}`);
+      }
+      requireRoom("outDigests", outDigests, pageIndexes.length * DIGEST_BYTES);
+      requireApart("outDigests", outDigests, window, pageIndexes, key);
+      requireIndexes(pageIndexes, window);
+      return operations.digestPages(window, pageIndexes, key, outDigests);
     },
   };
 }

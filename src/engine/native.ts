@@ -9,11 +9,20 @@ const ADDON_FOLDER_URL = new URL("../../native/engine", import.meta.url);
 /** Which variant to run, by operation; operations not named run what measured fastest. */
 export type NativeVariants = Readonly<Partial<Record<PageOperation, string>>>;
 
+/** Plain loops in C++ that bench/ compares the engines with; no engine runs them. */
+export interface NativeBaselines {
+  /** Sums all 64-bit words with the widest loads there are; returns the sum's low 32 bits. */
+  sumWords(bytes: Uint8Array): number;
+  /** Lists set bits as `scanBitmap` from pfn 0 does, word by word and trailing zero by zero. */
+  listBits(bitmap: Uint8Array, outPfns: Uint32Array): number;
+}
+
 /** What native/engine/bindings.cc exports. */
 interface EngineAddon {
   readonly ABI_VERSION: number;
   readonly BUILD_FLAVOUR: "release" | "debug";
   readonly runnableVariants: Readonly<Record<PageOperation, readonly string[]>>;
+  readonly baselines: NativeBaselines;
   readonly Engine: new (variants?: NativeVariants) => PageEngine;
 }
 
@@ -44,6 +53,15 @@ export function loadNativeEngine(
  */
 export function listNativeVariants(): Readonly<Record<PageOperation, readonly string[]>> {
   return loadAddon(ADDON_FOLDER_URL).runnableVariants;
+}
+
+/**
+ * Loads the plain loops that measurements are compared with.
+ *
+ * @throws MigrationError ENGINE_UNAVAILABLE
+ */
+export function loadNativeBaselines(): NativeBaselines {
+  return loadAddon(ADDON_FOLDER_URL).baselines;
 }
 
 function loadAddon(folderUrl: URL): EngineAddon {

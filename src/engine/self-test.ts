@@ -1,5 +1,5 @@
-import { PAGE_BYTES } from "../base/units.ts";
-import type { PageEngine } from "./types.ts";
+import { LITTLE_ENDIAN, PAGE_BYTES } from "../base/units.ts";
+import { DIGEST_BYTES, DIGEST_KEY_BYTES, type PageEngine } from "./types.ts";
 
 const WINDOW_PAGES = 4;
 
@@ -32,6 +32,7 @@ const SELF_TESTS: readonly (readonly [string, (engine: PageEngine) => boolean])[
   ["scatterPages", scattersPages],
   ["comparePages", comparesPages],
   ["checksumPages", checksumsPages],
+  ["digestPages", digestsPages],
   ["encodePageDataHead", encodesHead],
   ["decodePageDataHead", decodesHead],
 ];
@@ -113,6 +114,23 @@ function checksumsPages(engine: PageEngine): boolean {
   const pageCount = engine.checksumPages(goldenWindow(), Uint32Array.of(0, 1, 2, 3), crcs);
   return pageCount === 4 && isEqual(crcs, [0x98f94189, 0x9c71fe32, 0x6a92c28a, 0x25c1fe13]);
 }
+
+/** The values come from NH word by word, which test/engine/digest.test.ts repeats. */
+function digestsPages(engine: PageEngine): boolean {
+  const key = Uint8Array.from({ length: DIGEST_KEY_BYTES }, (_, at) => at * 7 + (at >> 8));
+  const digests = new Uint8Array(2 * DIGEST_BYTES);
+  const pageCount = engine.digestPages(goldenWindow(), Uint32Array.of(1, 3), key, digests);
+  const view = new DataView(digests.buffer);
+  const isRight = GOLDEN_DIGESTS.every(
+    (hash, at) => view.getBigUint64(8 * at, LITTLE_ENDIAN) === hash,
+  );
+  return pageCount === 2 && isRight;
+}
+
+const GOLDEN_DIGESTS: readonly bigint[] = [
+  ...[0xa71dd98701ee1f00n, 0x6710408b5f10c8e0n, 0xe50ef44180bfcb00n, 0x95fb5fd1707504e0n],
+  ...[0x80fb3743e0a32f00n, 0xaffa47a232249f20n, 0xc0f76c2d0a106380n, 0x62780c8ad90e50a0n],
+];
 
 function encodesHead(engine: PageEngine): boolean {
   const head = new Uint8Array(32);

@@ -4,7 +4,13 @@ import type { PageDataHeadCodec } from "../base/page-head.ts";
 export type EngineName = "native" | "wasm" | "reference";
 
 /** What the loaders compare: native/engine/bindings.cc and asm/engine.ts carry the same number. */
-export const ENGINE_ABI_VERSION = 1;
+export const ENGINE_ABI_VERSION = 2;
+
+/** Bytes of the key of {@link PageOperations.digestPages}. */
+export const DIGEST_KEY_BYTES = 4144;
+
+/** Bytes of one digest. */
+export const DIGEST_BYTES = 32;
 
 /** Names of the page operations, in the order of the contract. */
 export const PAGE_OPERATIONS = [
@@ -16,6 +22,7 @@ export const PAGE_OPERATIONS = [
   "scatterPages",
   "comparePages",
   "checksumPages",
+  "digestPages",
   "encodePageDataHead",
   "decodePageDataHead",
 ] as const;
@@ -78,4 +85,24 @@ export interface PageOperations extends PageDataHeadCodec {
    * @returns pages checksummed.
    */
   checksumPages(window: Uint8Array, pageIndexes: Uint32Array, outCrcs: Uint32Array): number;
+  /**
+   * Writes a keyed digest of each page: two different pages have one digest with a probability of
+   * at most 2^-128 over keys chosen at random, which whoever writes the pages must not know.
+   *
+   * A digest is four hashes of 64 bits, little-endian. Hash i is NH of the page, its words m[n] of
+   * 32 bits little-endian, by the key's words k[n + 4 i] (a Toeplitz key): the sum, modulo 2^64,
+   * of (m[n] + k[n + 4 i]) * (m[n + 4] + k[n + 4 + 4 i]) over the first four n of each eight, the
+   * sums in brackets modulo 2^32. The length of the message, ever the same, is not added.
+   *
+   * @param key {@link DIGEST_KEY_BYTES} bytes.
+   * @param outDigests {@link DIGEST_BYTES} bytes a page.
+   * @returns pages digested.
+   * @source RFC 4418, 5.2.2 "NH Algorithm" (its pairing of words), 5.1 (its Toeplitz key)
+   */
+  digestPages(
+    window: Uint8Array,
+    pageIndexes: Uint32Array,
+    key: Uint8Array,
+    outDigests: Uint8Array,
+  ): number;
 }

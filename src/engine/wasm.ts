@@ -5,6 +5,7 @@ import { PFN_WORD_BYTES } from "../base/page-head.ts";
 import { PAGE_BYTES } from "../base/units.ts";
 import { checkedEngine } from "./checked.ts";
 import {
+  DIGEST_BYTES,
   ENGINE_ABI_VERSION,
   type PageEngine,
   type PageOperation,
@@ -13,6 +14,9 @@ import {
 
 /** Compiled by set-up from asm/; the same place seen from src/engine and from dist/engine. */
 const MODULE_URL = new URL("../../dist/asm/engine.wasm", import.meta.url);
+
+/** So many bytes of a page are looked at where they lie. */
+const START_BYTES = 16;
 
 const VARIANTS: Readonly<Record<PageOperation, string>> = {
   scanBitmap: "simd128",
@@ -23,6 +27,7 @@ const VARIANTS: Readonly<Record<PageOperation, string>> = {
   scatterPages: "copy",
   comparePages: "simd128",
   checksumPages: "slicing-by-16",
+  digestPages: "simd128",
   encodePageDataHead: "words",
   decodePageDataHead: "words",
 };
@@ -40,12 +45,15 @@ interface EngineExports {
   readonly FIRST_PTR: NumberGlobal;
   readonly SECOND_PTR: NumberGlobal;
   readonly FLAGS_PTR: NumberGlobal;
+  readonly KEY_PTR: NumberGlobal;
+  readonly KEY_BYTES: NumberGlobal;
   scanBitmap(bytes: number, firstBit: number, basePfn: number, countMax: number): number;
   countBitmap(bitmapBytes: number): number;
   orBitmap(bitmapBytes: number): number;
   findZeroPages(pageCount: number): number;
   comparePages(pageCount: number): number;
   checksumPages(pageCount: number): number;
+  digestPages(pageCount: number): number;
   encodePageDataHead(pageCount: number): number;
   decodePageDataHead(wordCount: number): number;
 }
@@ -57,6 +65,7 @@ interface Arena {
   readonly second: Uint8Array;
   readonly secondWords: Uint32Array;
   readonly flags: Uint8Array;
+  readonly key: Uint8Array;
 }
 
 /**
@@ -74,6 +83,7 @@ export function loadWasmEngine(moduleUrl: URL = MODULE_URL): PageEngine {
   return checkedEngine("wasm", VARIANTS, {
     ...bitmapOperations(arena),
     ...pageOperations(arena),
+    ...hashOperations(arena),
     ...headOperations(arena),
   });
 }
@@ -107,6 +117,7 @@ function openArena(asm: EngineExports): Arena {
     second: new Uint8Array(buffer, asm.SECOND_PTR.value, regionBytes),
     secondWords: new Uint32Array(buffer, asm.SECOND_PTR.value, regionBytes / 4),
     flags: new Uint8Array(buffer, asm.FLAGS_PTR.value, regionBytes / 4),
+    key: new Uint8Array(buffer, asm.KEY_PTR.value, asm.KEY_BYTES.value),
   };
 }
 
@@ -164,21 +175,31 @@ function pageOperations({
   asm,
   first,
   second,
-  secondWords,
   flags,
-}: Arena): Omit<
-  PageOperations,
-  "scanBitmap" | "countBitmap" | "orBitmap" | "encodePageDataHead" | "decodePageDataHead"
-> {
+}: Arena): Pick<PageOperations, "findZeroPages" | "gatherPages" | "scatterPages" | "comparePages"> {
   const chunkPages = first.length / PAGE_BYTES;
+  /** Pages of a chunk that may be zero, and the entries they come from: only these are copied. */
+  const candidates = new Uint32Array(chunkPages);
+  const places = new Uint32Array(chunkPages);
   return {
     findZeroPages(window, pageIndexes, outIsZero) {
       let zeroPages = 0;
       for (let entry = 0; entry < pageIndexes.length; entry += chunkPages) {
         const chunk = pageIndexes.subarray(entry, entry + chunkPages);
-        gatherRuns(window, chunk, first);
-        zeroPages += asm.findZeroPages(chunk.length);
-        outIsZero.set(flags.subarray(0, chunk.length), entry);
+        outIsZero.fill(0, entry, entry + chunk.length);
+        let count = 0;
+        for (let place = 0; place < chunk.length; place += 1) {
+          if (!startsWithData(window, chunk[place]! * PAGE_BYTES)) {
+            candidates[count] = chunk[place]!;
+            places[count] = entry + place;
+            count += 1;
+          }
+        }
+        gatherRuns(window, candidates.subarray(0, count), first);
+        zeroPages += asm.findZeroPages(count);
+        for (let candidate = 0; candidate < count; candidate += 1) {
+          outIsZero[places[candidate]!] = flags[candidate]!;
+        }
       }
       return zeroPages;
     },
@@ -196,12 +217,34 @@ function pageOperations({
       }
       return differingPages;
     },
+  };
+}
+
+function hashOperations({
+  asm,
+  first,
+  second,
+  secondWords,
+  key: arenaKey,
+}: Arena): Pick<PageOperations, "checksumPages" | "digestPages"> {
+  const chunkPages = first.length / PAGE_BYTES;
+  return {
     checksumPages(window, pageIndexes, outCrcs) {
       for (let entry = 0; entry < pageIndexes.length; entry += chunkPages) {
         const chunk = pageIndexes.subarray(entry, entry + chunkPages);
         gatherRuns(window, chunk, first);
         asm.checksumPages(chunk.length);
         outCrcs.set(secondWords.subarray(0, chunk.length), entry);
+      }
+      return pageIndexes.length;
+    },
+    digestPages(window, pageIndexes, key, outDigests) {
+      arenaKey.set(key);
+      for (let entry = 0; entry < pageIndexes.length; entry += chunkPages) {
+        const chunk = pageIndexes.subarray(entry, entry + chunkPages);
+        gatherRuns(window, chunk, first);
+        asm.digestPages(chunk.length);
+        outDigests.set(second.subarray(0, chunk.length * DIGEST_BYTES), entry * DIGEST_BYTES);
       }
       return pageIndexes.length;
     },
@@ -239,6 +282,16 @@ function headOperations({
       return wordCount;
     },
   };
+}
+
+/** Whether one of a page's first bytes is set: then it is not zero and need not be copied. */
+function startsWithData(window: Uint8Array, pageAt: number): boolean {
+  for (let at = pageAt; at < pageAt + START_BYTES; at += 1) {
+    if (window[at] !== 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 function gatherRuns(window: Uint8Array, pageIndexes: Uint32Array, outPages: Uint8Array): number {

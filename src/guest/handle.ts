@@ -92,7 +92,7 @@ export class GuestHandle {
   }
 
   async rename(name: string): Promise<void> {
-    this.#entry = await this.#registry.rename(this.#entry.name, name);
+    this.#entry = await this.#registry.move(this.#entry, name);
   }
 
   /** Ends the guest, waits until its process is gone, and removes its entry. */

@@ -1,7 +1,4 @@
-import { existsSync } from "node:fs";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
-import nodeGypBuild from "node-gyp-build";
+import { type AddonProbe, probeAddon } from "../base/addon.ts";
 import { MigrationError } from "../base/errors.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
@@ -33,7 +30,7 @@ export interface HostAddon {
     isClean: boolean,
     outBitmap: Uint8Array,
   ): Promise<number>;
-  /** Moves the shared bitmap in file `bitmapFd` into `outBitmap`, clearing it; returns its ones. */
+  /** Adds the shared bitmap in file `bitmapFd` to `outBitmap`, clearing it; returns its ones. */
   exchangeBitmap(bitmapFd: number, pageCount: number, outBitmap: Uint8Array): Promise<number>;
   countBitmap(bitmapFd: number, pageCount: number): Promise<number>;
   /** Sets in `outBitmap` the bits of pages that are no holes of the file. */
@@ -43,39 +40,18 @@ export interface HostAddon {
   writePages(fd: number, pfns: Uint32Array, pages: Uint8Array): Promise<number>;
 }
 
-/** The add-on, or why there is none. */
-export type HostProbe =
-  | { readonly host: HostAddon; readonly reason?: undefined }
-  | { readonly host?: undefined; readonly reason: string };
-
-const FOLDER = fileURLToPath(new URL("../../native/host", import.meta.url));
-
-/** Loads the host add-on; a second call gives the same. */
-export function probeHost(): HostProbe {
-  if (process.platform !== "linux") {
-    return { reason: `it needs Linux, and this is ${process.platform}` };
-  }
-  try {
-    const host = nodeGypBuild(FOLDER) as HostAddon;
-    if (host.abiVersion !== ABI_VERSION) {
-      return { reason: `the host add-on has ABI ${host.abiVersion}, not ${ABI_VERSION}; rebuild` };
-    }
-    host.setErrorClass(MigrationError);
-    return { host };
-  } catch (error) {
-    const isBuilt = [path.join(FOLDER, "build"), path.join(FOLDER, "prebuilds")].some(existsSync);
-    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    return isBuilt
-      ? { reason: `the host add-on failed to load: ${reason}` }
-      : { reason: "the host add-on is not built (it needs python3, make and a C++ compiler)" };
-  }
+/** Loads the host add-on, or says why there is none. */
+export function probeHost(): AddonProbe<HostAddon> {
+  const probe = probeAddon<HostAddon>("host", ABI_VERSION);
+  probe.addon?.setErrorClass(MigrationError);
+  return probe;
 }
 
 /** The add-on. @throws MigrationError GUEST_UNAVAILABLE */
 export function requireHost(): HostAddon {
-  const { host, reason } = probeHost();
-  if (host === undefined) {
+  const { addon, reason } = probeHost();
+  if (addon === undefined) {
     throw new MigrationError("GUEST_UNAVAILABLE", { reason });
   }
-  return host;
+  return addon;
 }

@@ -60,6 +60,8 @@ export interface Registry {
   list(): Promise<readonly GuestEntry[]>;
   /** Renames atomically. @throws MigrationError GUEST_NAME_TAKEN, GUEST_NOT_FOUND, GUEST_CONFIG */
   rename(from: string, to: string): Promise<GuestEntry>;
+  /** Renames a guest that the caller holds: {@link rename} in one step. */
+  move(entry: GuestEntry, to: string): Promise<GuestEntry>;
   /** Removes what `entry` has left, unless the name belongs to another guest by now. */
   remove(entry: GuestEntry): Promise<void>;
 }
@@ -154,9 +156,19 @@ class FolderRegistry implements Registry {
   async rename(from: string, to: string): Promise<GuestEntry> {
     checkGuestName(to);
     const entry = await this.find(from);
-    if (from !== to) {
-      await this.#dropIfDead(to);
-      await this.#place(entry.folder, to);
+    return this.move(entry, to);
+  }
+
+  async move(entry: GuestEntry, to: string): Promise<GuestEntry> {
+    checkGuestName(to);
+    if (entry.name !== to) {
+      await this.#place(entry.folder, to).catch(async (error: unknown) => {
+        if (!(error instanceof MigrationError) || error.code !== "GUEST_NAME_TAKEN") {
+          throw error;
+        }
+        await this.#dropIfDead(to);
+        await this.#place(entry.folder, to);
+      });
     }
     return { ...entry, name: to, folder: this.#folder(to) };
   }

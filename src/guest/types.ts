@@ -88,7 +88,7 @@ export interface SourceMemory {
    *
    * Called after log-dirty was enabled (or the guest suspended), so that later writes are seen.
    *
-   * @param outBitmap as {@link LogDirty.cleanDirty}'s; overwritten.
+   * @param outBitmap of {@link LogDirty.cleanDirty}'s size; overwritten.
    */
   populated(outBitmap: Uint8Array): Promise<void>;
   /**
@@ -105,13 +105,13 @@ export interface LogDirty {
   readonly method: "userfaultfd-wp" | "software";
   enable(): Promise<void>;
   /**
-   * Reads and resets the dirty bitmap.
+   * Reads and resets the dirty bitmap: sets in `outBitmap` the bit of each dirty page.
    *
    * A page whose store ended before the call is reported by it; one whose store overlaps the call
    * is reported by it or by the next.
    *
-   * @param outBitmap `bitmapBytes(pfnCount)` bytes, overwritten.
-   * @returns pages dirty.
+   * @param outBitmap `bitmapBytes(pfnCount)` bytes; other bits stay as they are.
+   * @returns pages dirty, those included whose bit was set already.
    */
   cleanDirty(outBitmap: Uint8Array): Promise<number>;
   /** Counts dirty pages without resetting them. */
@@ -155,6 +155,8 @@ export interface SinkMemory {
    * @throws MigrationError GUEST_PFN_RANGE before anything is stored.
    */
   scatter(pfns: Uint32Array, pages: Uint8Array): Promise<void>;
+  /** A descriptor of RAM as a file, page n at n times 4096, where it is one. */
+  readonly ramFd?: number;
 }
 
 /** A guest to restore or receive into: no vCPU runs until `start`. */

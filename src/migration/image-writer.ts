@@ -34,11 +34,9 @@ export function createImageWriter(sink: ByteSink, codec: PageDataHeadCodec): Ima
       await record(LIBXC_RECORD.STATIC_DATA_END, EMPTY);
     },
     finish: async (state) => {
-      for (const { type, body } of state) {
-        await record(type, body);
-      }
-      await record(LIBXC_RECORD.END, EMPTY);
-      await record(LIBXL_RECORD.END, EMPTY);
+      const ends = [LIBXC_RECORD.END, LIBXL_RECORD.END];
+      const records = [...state, ...ends.map((type) => ({ type, body: EMPTY }))];
+      await Promise.all(records.map(({ type, body }) => record(type, body)));
     },
   };
 }

@@ -59,9 +59,12 @@ async function sendAndAwaitReady(
   let isRenamed = false;
   try {
     onProgress({ kind: "phase", phase: "handover" });
-    await handshake.awaitReady();
-    await guest.rename(`${guest.config.name}${AWAY_SUFFIX}`);
-    isRenamed = true;
+    const renaming = guest.rename(`${guest.config.name}${AWAY_SUFFIX}`).then(() => {
+      isRenamed = true;
+    });
+    const [ready, renamed] = await Promise.allSettled([handshake.awaitReady(), renaming]);
+    throwIfRejected(ready);
+    throwIfRejected(renamed);
     throwIfInterrupted(signal);
     return outcome;
   } catch (error) {
@@ -70,6 +73,12 @@ async function sendAndAwaitReady(
     }
     await outcome.takeBack();
     throw orInterruption(signal, error);
+  }
+}
+
+function throwIfRejected(settled: PromiseSettledResult<void>): void {
+  if (settled.status === "rejected") {
+    throw settled.reason;
   }
 }
 

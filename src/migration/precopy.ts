@@ -8,6 +8,9 @@ import type { PrecopyPolicy } from "./policy.ts";
 import type { ProgressListener } from "./progress.ts";
 import { fullBitmap, type PumpCounts, type SendPump } from "./pump.ts";
 
+/** Whether pages of zeros go without their data in the first iteration. */
+export type ZeroPages = "elide" | "send";
+
 /** What the loop over iterations works with. */
 export interface MemoryTransferParts {
   readonly guest: GuestSource;
@@ -16,7 +19,8 @@ export interface MemoryTransferParts {
   readonly policy: PrecopyPolicy;
   readonly clock: Clock;
   readonly onProgress: ProgressListener;
-  readonly throwIfAborted: () => void;
+  readonly signal: AbortSignal;
+  readonly zeroPages: ZeroPages;
 }
 
 /**
@@ -31,6 +35,9 @@ export class MemoryTransfer {
   readonly #deferred: Uint8Array;
   readonly #startMs: number;
   #bytesBefore = 0;
+  /** Pages that wait to be sent; a page may count twice. */
+  #waitingPages: number;
+  #deferredPages = 0;
 
   constructor(parts: MemoryTransferParts) {
     const { pfnCount } = parts.guest.memory;
@@ -38,6 +45,7 @@ export class MemoryTransfer {
     this.#dirty = fullBitmap(pfnCount);
     this.#deferred = new Uint8Array(bitmapBytes(pfnCount));
     this.#startMs = parts.clock.nowMs();
+    this.#waitingPages = pfnCount;
   }
 
   /**
@@ -47,11 +55,11 @@ export class MemoryTransfer {
    * @throws MigrationError MIGRATION_ABORTED when the policy gives up; GUEST_*, TRANSPORT_*
    */
   async precopy(): Promise<string> {
-    const { policy, onProgress, engine } = this.#parts;
+    const { policy, onProgress } = this.#parts;
     onProgress({ kind: "phase", phase: "precopy" });
     for (;;) {
       await this.#liveIteration();
-      const dirtyPages = engine.countBitmap(this.#dirty) + engine.countBitmap(this.#deferred);
+      const dirtyPages = this.#waitingPages + this.#deferredPages;
       const elapsedMs = this.#parts.clock.nowMs() - this.#startMs;
       const decision = policy.decide({ iterations: this.iterations, dirtyPages, elapsedMs });
       onProgress({ kind: "decision", ...decision });
@@ -67,18 +75,19 @@ export class MemoryTransfer {
   /** Reads the dirty bitmap of the suspended guest and adds it to what is still to be sent. */
   async harvest(): Promise<void> {
     const { guest, engine } = this.#parts;
-    const last = new Uint8Array(this.#dirty.length);
-    await guest.logDirty.cleanDirty(last);
-    engine.orBitmap(this.#dirty, last);
-    engine.orBitmap(this.#dirty, this.#deferred);
-    this.#deferred.fill(0);
+    this.#waitingPages += await guest.logDirty.cleanDirty(this.#dirty);
+    if (this.#deferredPages > 0) {
+      engine.orBitmap(this.#dirty, this.#deferred);
+      this.#waitingPages += this.#deferredPages;
+      this.#deferredPages = 0;
+    }
   }
 
   /** Sends what is left of the suspended guest's memory; all of it where nothing was sent yet. */
   async finalCopy(): Promise<void> {
     const { clock } = this.#parts;
     const startMs = clock.nowMs();
-    const pagesPlanned = this.#parts.engine.countBitmap(this.#dirty);
+    const pagesPlanned = this.#waitingPages;
     const counts = await this.#send(pagesPlanned);
     const durationMs = clock.nowMs() - startMs;
     this.#record({
@@ -94,12 +103,14 @@ export class MemoryTransfer {
   }
 
   async #liveIteration(): Promise<void> {
-    const { guest, engine, clock } = this.#parts;
+    const { guest, clock } = this.#parts;
     const startMs = clock.nowMs();
-    const pagesPlanned = engine.countBitmap(this.#dirty);
+    const pagesPlanned = this.#waitingPages;
     const counts = await this.#send(pagesPlanned);
+    this.#deferredPages += counts.pagesDeferred;
     const sentMs = clock.nowMs();
     const dirtyPagesAtEnd = await guest.logDirty.cleanDirty(this.#dirty);
+    this.#waitingPages = dirtyPagesAtEnd;
     const endMs = clock.nowMs();
     const durationMs = endMs - startMs;
     this.#record({
@@ -115,15 +126,16 @@ export class MemoryTransfer {
   }
 
   async #send(pagesPlanned: number): Promise<PumpCounts> {
-    const { guest, pump, onProgress, throwIfAborted } = this.#parts;
+    const { guest, pump, onProgress, signal } = this.#parts;
     const iteration = this.iterations.length;
     const populatedBitmap = iteration === 0 ? await this.#populated(guest) : undefined;
     return pump.send({
       dirtyBitmap: this.#dirty,
       ...(populatedBitmap === undefined ? {} : { populatedBitmap }),
       deferredBitmap: this.#deferred,
-      throwIfAborted,
-      onBatch: (counts) => {
+      elidesZeroPages: iteration === 0 && this.#parts.zeroPages === "elide",
+      signal,
+      onProgress: (counts) => {
         const pagesDone = counts.pagesSent + counts.pagesAllocateOnly + counts.pagesDeferred;
         const bytes = this.#bytesBefore + counts.bytes;
         onProgress({ kind: "pages", iteration, pagesDone, pagesPlanned, bytes });

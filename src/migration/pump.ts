@@ -1,32 +1,22 @@
-import type { Clock } from "../base/clock.ts";
-import type { ByteSink } from "../base/io.ts";
-import { BATCH_PAGES_MAX, bitmapBytes, PAGE_BYTES } from "../base/units.ts";
-import type { Window } from "../base/window.ts";
-import type { PageEngine } from "../engine/types.ts";
-import { PAGE_TYPE } from "../format/page-type.ts";
-import type { SourceMemory } from "../guest/types.ts";
-
-/** Batches under way at once: one being collected while others are with the transport. */
-const BATCHES_IN_FLIGHT = 3;
-
-/** Octets of the head of a full batch: record header, count, pfn words. */
-const HEAD_BYTES_MAX = 16 + 8 * BATCH_PAGES_MAX;
-
-/** A batch with fewer pages to a run is gathered; others go out of the mapping as they lie. */
-const RUN_PAGES_MIN = 8;
+import { bitmapBytes } from "../base/units.ts";
 
 /** What one iteration sends. */
 export interface PumpJob {
-  /** Pages to send; read only. */
+  /** Pages to send. All bits are clear when the iteration has ended. */
   readonly dirtyBitmap: Uint8Array;
   /** Pages that may hold data; the others of `dirtyBitmap` go as "allocate only". */
   readonly populatedBitmap?: Uint8Array;
   /** Receives the bit of each page that cannot be sent now. */
   readonly deferredBitmap: Uint8Array;
-  /** Called after each batch. */
-  readonly onBatch: (counts: PumpCounts) => void;
-  /** Stops between batches by throwing. */
-  readonly throwIfAborted: () => void;
+  /**
+   * Sends pages of zeros as "allocate only" too. Right only where the receiver has nothing but
+   * zeros there: in the first iteration.
+   */
+  readonly elidesZeroPages: boolean;
+  /** Called now and then while there is progress. */
+  readonly onProgress: (counts: PumpCounts) => void;
+  /** Stops the iteration. */
+  readonly signal: AbortSignal;
 }
 
 /** What an iteration sent, so far. */
@@ -40,212 +30,13 @@ export interface PumpCounts {
 
 /** Sends the dirty pages of a guest to a transport as PAGE_DATA records. */
 export interface SendPump {
+  readonly name: "native" | "portable";
   /**
    * Sends one iteration; resolves when the transport has accepted all of it.
    *
-   * @throws MigrationError TRANSPORT_LOST, GUEST_LOST; what `throwIfAborted` throws.
+   * @throws MigrationError TRANSPORT_LOST, GUEST_LOST, MIGRATION_INTERRUPTED
    */
   send(job: PumpJob): Promise<PumpCounts>;
-}
-
-interface Parts {
-  readonly memory: SourceMemory;
-  readonly engine: PageEngine;
-  readonly sink: ByteSink;
-  readonly clock: Clock;
-}
-
-/** Makes the portable pump: TypeScript that composes engine operations, on this thread. */
-export function createPortablePump(parts: Parts): SendPump {
-  const slots = Array.from({ length: BATCHES_IN_FLIGHT }, () => new Slot());
-  return { send: (job) => new Sending(parts, slots, job).run() };
-}
-
-/** Buffers of one batch; free again when `idle` resolves. */
-class Slot {
-  readonly head = new Uint8Array(HEAD_BYTES_MAX);
-  readonly pages = new Uint8Array(BATCH_PAGES_MAX * PAGE_BYTES);
-  idle: Promise<void> = Promise.resolve();
-}
-
-/** One iteration under way. */
-class Sending {
-  readonly #parts: Parts;
-  readonly #slots: readonly Slot[];
-  readonly #job: PumpJob;
-  readonly #scanned = new Uint32Array(BATCH_PAGES_MAX);
-  readonly #types = new Uint8Array(BATCH_PAGES_MAX);
-  readonly #dataPfns = new Uint32Array(BATCH_PAGES_MAX);
-  readonly #counts = {
-    pagesSent: 0,
-    pagesAllocateOnly: 0,
-    pagesDeferred: 0,
-    bytes: 0,
-    scanMs: 0,
-  };
-
-  constructor(parts: Parts, slots: readonly Slot[], job: PumpJob) {
-    this.#parts = parts;
-    this.#slots = slots;
-    this.#job = job;
-  }
-
-  async run(): Promise<PumpCounts> {
-    try {
-      let firstPfn = 0;
-      for (let batch = 0; ; batch++) {
-        this.#job.throwIfAborted();
-        const found = this.#scan(firstPfn);
-        if (found.length === 0) {
-          break;
-        }
-        firstPfn = found[found.length - 1]! + 1;
-        const slot = this.#slots[batch % this.#slots.length]!;
-        await slot.idle;
-        await this.#sendBatch(found, slot);
-        this.#job.onBatch(this.#counts);
-      }
-      await Promise.all(this.#slots.map((slot) => slot.idle));
-    } catch (error) {
-      await Promise.allSettled(this.#slots.map((slot) => slot.idle));
-      this.#slots.forEach((slot) => {
-        slot.idle = Promise.resolve();
-      });
-      throw error;
-    }
-    return this.#counts;
-  }
-
-  #scan(firstPfn: number): Uint32Array {
-    const { clock, engine } = this.#parts;
-    const startMs = clock.nowMs();
-    const count = engine.scanBitmap(this.#job.dirtyBitmap, firstPfn, this.#scanned);
-    this.#counts.scanMs += clock.nowMs() - startMs;
-    return this.#scanned.subarray(0, count);
-  }
-
-  async #sendBatch(found: Uint32Array, slot: Slot): Promise<void> {
-    const pfns = this.#withoutDeferred(found);
-    if (pfns.length === 0) {
-      return;
-    }
-    const types = this.#types.subarray(0, pfns.length);
-    const dataPfns = this.#assignTypes(pfns, types);
-    const headBytes = this.#parts.engine.encodePageDataHead(pfns, types, slot.head);
-    const pages = await this.#pagesOf(dataPfns, slot);
-    slot.idle = this.#parts.sink.write(slot.head.subarray(0, headBytes), ...pages);
-    slot.idle.catch(() => undefined);
-    this.#counts.pagesSent += dataPfns.length;
-    this.#counts.pagesAllocateOnly += pfns.length - dataPfns.length;
-    this.#counts.bytes += headBytes + dataPfns.length * PAGE_BYTES;
-  }
-
-  /**
-   * Moves pages that the guest cannot give now out of `found`, in place, into the deferred ones.
-   */
-  #withoutDeferred(found: Uint32Array): Uint32Array {
-    const unsendable = this.#parts.memory.unsendable?.(found);
-    if (unsendable === undefined) {
-      return found;
-    }
-    let kept = 0;
-    found.forEach((pfn, index) => {
-      if (unsendable[index] === 0) {
-        found[kept++] = pfn;
-      } else {
-        this.#job.deferredBitmap[pfn >>> 3]! |= 1 << (pfn & 7);
-        this.#counts.pagesDeferred++;
-      }
-    });
-    return found.subarray(0, kept);
-  }
-
-  /** Fills `types` and returns the pfns that have data. */
-  #assignTypes(pfns: Uint32Array, types: Uint8Array): Uint32Array {
-    const populated = this.#job.populatedBitmap;
-    if (populated === undefined) {
-      types.fill(PAGE_TYPE.NOTAB);
-      return pfns;
-    }
-    let dataCount = 0;
-    pfns.forEach((pfn, index) => {
-      const hasData = ((populated[pfn >>> 3]! >> (pfn & 7)) & 1) === 1;
-      types[index] = hasData ? PAGE_TYPE.NOTAB : PAGE_TYPE.XALLOC;
-      if (hasData) {
-        this.#dataPfns[dataCount++] = pfn;
-      }
-    });
-    return this.#dataPfns.subarray(0, dataCount);
-  }
-
-  /** The pages' bytes: views of the mapping where they lie together, else one gathered copy. */
-  async #pagesOf(pfns: Uint32Array, slot: Slot): Promise<readonly Uint8Array[]> {
-    const { memory } = this.#parts;
-    if (pfns.length === 0) {
-      return [];
-    }
-    const runs = runsOf(pfns);
-    if (memory.windows.length > 0 && runs.length * RUN_PAGES_MIN <= pfns.length) {
-      return runs.flatMap((run) => viewsOf(memory.windows, run));
-    }
-    const pages = slot.pages.subarray(0, pfns.length * PAGE_BYTES);
-    if (!this.#gatherMapped(pfns, pages)) {
-      await memory.gather(pfns, pages);
-    }
-    return [pages];
-  }
-
-  /** Gathers with the engine where all of `pfns` lie in one window. */
-  #gatherMapped(pfns: Uint32Array, pages: Uint8Array): boolean {
-    const window = windowOf(this.#parts.memory.windows, pfns[0]!);
-    if (window === undefined || !contains(window, pfns[pfns.length - 1]!)) {
-      return false;
-    }
-    const indexes = pfns.map((pfn) => pfn - window.firstPfn);
-    this.#parts.engine.gatherPages(window.bytes, indexes, pages);
-    return true;
-  }
-}
-
-interface Run {
-  readonly firstPfn: number;
-  readonly pageCount: number;
-}
-
-/** Splits rising pfns into runs of neighbours. */
-function runsOf(pfns: Uint32Array): readonly Run[] {
-  const runs: Run[] = [];
-  let first = 0;
-  for (let index = 1; index <= pfns.length; index++) {
-    if (index === pfns.length || pfns[index] !== pfns[index - 1]! + 1) {
-      runs.push({ firstPfn: pfns[first]!, pageCount: index - first });
-      first = index;
-    }
-  }
-  return runs;
-}
-
-/** Views of a run's pages; more than one where it crosses windows. */
-function viewsOf(windows: readonly Window[], run: Run): readonly Uint8Array[] {
-  const views: Uint8Array[] = [];
-  let pfn = run.firstPfn;
-  const end = run.firstPfn + run.pageCount;
-  while (pfn < end) {
-    const window = windowOf(windows, pfn)!;
-    const from = (pfn - window.firstPfn) * PAGE_BYTES;
-    const bytes = Math.min((end - pfn) * PAGE_BYTES, window.bytes.length - from);
-    views.push(window.bytes.subarray(from, from + bytes));
-    pfn += bytes / PAGE_BYTES;
-  }
-  return views;
-}
-
-function windowOf(windows: readonly Window[], pfn: number): Window | undefined {
-  return windows.find((window) => contains(window, pfn));
-}
-
-function contains(window: Window, pfn: number): boolean {
-  return pfn >= window.firstPfn && (pfn - window.firstPfn) * PAGE_BYTES < window.bytes.length;
 }
 
 /** A bitmap of `pfnCount` ones. */

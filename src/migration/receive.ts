@@ -51,6 +51,7 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
     const restored = await restoreStream({
       source: connection.source,
       engine: options.engine,
+      signal,
       prepare: async (config) => {
         sink = await options.prepare({ ...config, name: `${config.name}${INCOMING_SUFFIX}` });
         return sink;

@@ -9,13 +9,16 @@ import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
 import { hasStreamData } from "../format/page-type.ts";
 import { configFromJson } from "../guest/config.ts";
-import type { GuestConfig, GuestSink, StateRecord } from "../guest/types.ts";
+import type { GuestConfig, GuestSink, SinkMemory, StateRecord } from "../guest/types.ts";
 import { orInterruption } from "./interruption.ts";
+import { pageTaker } from "./page-taker.ts";
 
 /** What an image is read from and into. */
 export interface RestoreStreamOptions {
   readonly source: ByteSource;
   readonly engine: PageEngine;
+  /** Aborting ends what is under way. */
+  readonly signal: AbortSignal;
   /** Makes the empty guest, once its configuration is known; called at most once. */
   readonly prepare: (config: GuestConfig) => Promise<GuestSink>;
 }
@@ -38,9 +41,11 @@ export interface RestoredStream {
  * @source xg_sr_restore.c restore; libxl_stream_read.c
  */
 export async function restoreStream(options: RestoreStreamOptions): Promise<RestoredStream> {
+  const { source, engine, signal } = options;
   const restoring = new Restoring(options.prepare);
   const order = new OrderRules();
-  for await (const event of pullEvents(options.source, options.engine)) {
+  const takePages = pageTaker({ source, engine, signal, memory: () => restoring.memory });
+  for await (const event of pullEvents(source, engine, { takePages })) {
     const refused = order.check(event).find(({ severity }) => severity === "refused");
     if (refused !== undefined) {
       throw new MigrationError(refused.code, refused.facts);
@@ -54,7 +59,6 @@ export async function restoreStream(options: RestoreStreamOptions): Promise<Rest
 /** How a guest is restored from a file. */
 export interface RestoreOptions extends RestoreStreamOptions {
   readonly startAs: "running" | "paused";
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -115,9 +119,17 @@ class Restoring {
       case "page-data":
         await this.#takePages(event);
         return;
+      case "pages-taken":
+        this.#pages += event.dataPages;
+        return;
       default:
         return;
     }
+  }
+
+  /** RAM of the guest. @throws MigrationError GUEST_CONFIG there is none yet */
+  get memory(): SinkMemory {
+    return this.#ready(0).sink.memory;
   }
 
   async finish() {

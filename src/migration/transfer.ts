@@ -4,12 +4,12 @@ import type { ByteSink } from "../base/io.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestSource, VcpuCounters } from "../guest/types.ts";
 import type { IterationStatistics } from "../report/profile.ts";
+import { choosePump } from "./choose-pump.ts";
 import { createImageWriter } from "./image-writer.ts";
 import { orInterruption, throwIfInterrupted } from "./interruption.ts";
 import type { PrecopyPolicy } from "./policy.ts";
-import { MemoryTransfer } from "./precopy.ts";
+import { MemoryTransfer, type ZeroPages } from "./precopy.ts";
 import type { ProgressListener } from "./progress.ts";
-import { createPortablePump } from "./pump.ts";
 
 /** How a guest is sent. */
 export interface TransferOptions {
@@ -23,6 +23,9 @@ export interface TransferOptions {
   readonly onProgress: ProgressListener;
   /** Aborting gives the transfer up; the guest runs on. */
   readonly signal: AbortSignal;
+  readonly zeroPages: ZeroPages;
+  /** Octets of pages a second, at most, while the guest runs and after; 0 is no limit. */
+  readonly bytesPerSecondMax: number;
 }
 
 /** A stream that was sent to its END, of a guest that is now suspended. */
@@ -64,12 +67,13 @@ export async function transferGuest(options: TransferOptions): Promise<TransferO
 
 async function transfer(options: TransferOptions, undo: Undo): Promise<TransferOutcome> {
   const { guest, engine, sink, policy, clock, onProgress, signal } = options;
+  const { bytesPerSecondMax } = options;
   const throwIfAborted = () => throwIfInterrupted(signal);
   onProgress({ kind: "phase", phase: "setup" });
   const wasRunning = (await guest.status()).runState === "running";
   const writer = createImageWriter(sink, engine);
   await writer.begin(guest.config);
-  const pump = createPortablePump({ memory: guest.memory, engine, sink, clock });
+  const pump = choosePump({ memory: guest.memory, engine, sink, clock, bytesPerSecondMax });
   const memory = new MemoryTransfer({
     guest,
     engine,
@@ -77,7 +81,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     policy,
     clock,
     onProgress,
-    throwIfAborted,
+    signal,
+    zeroPages: options.zeroPages,
   });
   const isLive = options.mode === "live" && wasRunning;
   let stopReason = wasRunning ? "non-live" : "the guest does not run";
@@ -97,7 +102,10 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const suspendedMs = clock.nowMs();
   onProgress({ kind: "phase", phase: "stop-and-copy" });
   const atStop = guest.status();
-  atStop.catch(() => undefined);
+  const state = guest.state();
+  for (const answer of [atStop, state]) {
+    answer.catch(() => undefined);
+  }
   if (isLive) {
     await memory.harvest();
   }
@@ -106,7 +114,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const stateStartMs = clock.nowMs();
   onProgress({ kind: "phase", phase: "state" });
   throwIfAborted();
-  await writer.finish(await guest.state());
+  await writer.finish(await state);
   const streamEndMs = clock.nowMs();
   return {
     iterations: memory.iterations,

@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { MigrationError } from "../base/errors.ts";
-import type { ByteSink } from "../base/io.ts";
+import type { ByteSink, DirectPipe } from "../base/io.ts";
 
 /** Most buffers in one writev. */
 const IOVECS_MAX = 1024;
@@ -37,6 +37,13 @@ class FileSink implements ByteSink {
 
   get offset(): number {
     return this.#offset;
+  }
+
+  get direct(): DirectPipe {
+    const advance = (byteCount: number) => {
+      this.#offset += byteCount;
+    };
+    return { fd: this.#handle.fd, isPositioned: true, advance };
   }
 
   write(...chunks: readonly Uint8Array[]): Promise<void> {

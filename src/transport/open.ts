@@ -3,7 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { MigrationError } from "../base/errors.ts";
 import { type Address, formatAddress } from "./address.ts";
-import { type Connection, connectionOf } from "./connection.ts";
+import { type Connection, connectionOf, receivingConnectionOf } from "./connection.ts";
 
 /** How long a child may take to end by itself once its pipes are closed (ms). */
 const CHILD_GRACE_MS = 5_000;
@@ -28,7 +28,7 @@ export function connect(address: Exclude<Address, { kind: "local" }>): Promise<C
 /** Makes a connection of this process's own standard input and output. */
 export function stdioConnection(): Connection {
   const streams = { input: process.stdin, output: process.stdout };
-  return connectionOf(streams, "stdio", async () => {
+  return receivingConnectionOf(streams, "stdio", async () => {
     process.stdin.destroy();
   });
 }
@@ -53,11 +53,10 @@ export async function listen(address: Address): Promise<Listener> {
     const expected = "tcp://HOST:PORT or unix:PATH";
     throw new MigrationError("TRANSPORT_ADDRESS", { address: formatAddress(address), expected });
   }
-  const server = net.createServer({ noDelay: true });
+  const server = net.createServer({ noDelay: true, pauseOnConnect: true });
   const waiting: net.Socket[] = [];
   let wake: ((socket: net.Socket | undefined) => void) | undefined;
   server.on("connection", (socket) => {
-    socket.pause();
     if (wake === undefined) {
       waiting.push(socket);
     } else {
@@ -80,7 +79,9 @@ export async function listen(address: Address): Promise<Listener> {
           closed: true,
         });
       }
-      return socketConnection(socket, formatAddress(address));
+      return receivingConnectionOf({ input: socket, output: socket }, formatAddress(address), () =>
+        endSocket(socket),
+      );
     },
     close: async () => {
       wake?.(undefined);
@@ -126,12 +127,14 @@ async function connectSocket(address: Address, options: net.NetConnectOpts): Pro
 }
 
 function socketConnection(socket: net.Socket, peer: string): Connection {
-  return connectionOf({ input: socket, output: socket }, peer, async () => {
-    socket.destroySoon();
-    if (!socket.closed) {
-      await once(socket, "close");
-    }
-  });
+  return connectionOf({ input: socket, output: socket }, peer, () => endSocket(socket));
+}
+
+async function endSocket(socket: net.Socket): Promise<void> {
+  socket.destroySoon();
+  if (!socket.closed) {
+    await once(socket, "close");
+  }
 }
 
 async function startChild(command: readonly string[]): Promise<Connection> {

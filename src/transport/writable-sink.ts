@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import { MigrationError } from "../base/errors.ts";
-import type { ByteSink } from "../base/io.ts";
+import type { ByteSink, DirectPipe } from "../base/io.ts";
+import { descriptorOf } from "./descriptor.ts";
 
 /** A {@link ByteSink} over a Node stream: a socket, or a child's input. */
 export class WritableSink implements ByteSink {
@@ -17,6 +18,17 @@ export class WritableSink implements ByteSink {
 
   get offset(): number {
     return this.#offset;
+  }
+
+  get direct(): DirectPipe | undefined {
+    const fd = descriptorOf(this.#stream);
+    if (fd === undefined || this.#stream.writableLength > 0) {
+      return undefined;
+    }
+    const advance = (byteCount: number) => {
+      this.#offset += byteCount;
+    };
+    return { fd, isPositioned: false, advance };
   }
 
   async write(...chunks: readonly Uint8Array[]): Promise<void> {

@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import { HEAD_PAGES_MAX } from "../../src/base/page-head.ts";
 import { PAGE_BYTES } from "../../src/base/units.ts";
-import { PAGE_OPERATIONS, type PageEngine, type PageOperation } from "../../src/engine/types.ts";
+import {
+  DIGEST_KEY_BYTES,
+  PAGE_OPERATIONS,
+  type PageEngine,
+  type PageOperation,
+} from "../../src/engine/types.ts";
 
 const UNTOUCHED = 0x7e;
 
@@ -199,6 +204,20 @@ const CASES: Readonly<Record<PageOperation, Case>> = {
       "too little room": replace(2, () => words(2)),
       "an output over the window": overlap(2, 0),
       "an output over the indexes": overlap(2, 1),
+      ...badIndexes,
+    },
+  },
+  digestPages: {
+    right: () => [pages(2), indexes(), bytes(DIGEST_KEY_BYTES), bytes(96)],
+    outputs: [3],
+    outOfRange: {
+      "part of a page": replace(0, () => bytes(PAGE_BYTES + 4)),
+      "a key that is short": replace(2, () => bytes(DIGEST_KEY_BYTES - 16)),
+      "a key that is long": replace(2, () => bytes(DIGEST_KEY_BYTES + 1)),
+      "too little room": replace(3, () => bytes(95)),
+      "an output over the window": overlap(3, 0),
+      "an output over the indexes": overlap(3, 1),
+      "an output over the key": overlap(3, 2),
       ...badIndexes,
     },
   },

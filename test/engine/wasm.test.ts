@@ -42,10 +42,10 @@ test("what is no module fails to load", () => {
 });
 
 test("a module of another version is refused", () => {
-  expect(reasonFor("other.wasm", OTHER_VERSION)).toBe("built for version 99, 1 is needed");
+  expect(reasonFor("other.wasm", OTHER_VERSION)).toBe("built for version 99, 2 is needed");
 });
 
 test("a module without a version is refused", () => {
   const empty = Buffer.from("0061736d01000000", "hex");
-  expect(reasonFor("empty.wasm", empty)).toBe("built for version undefined, 1 is needed");
+  expect(reasonFor("empty.wasm", empty)).toBe("built for version undefined, 2 is needed");
 });

@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import { PAGE_BYTES } from "../../src/base/units.ts";
 import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
-import { PAGE_OPERATIONS, type PageEngine, type PageOperation } from "../../src/engine/types.ts";
+import {
+  DIGEST_BYTES,
+  DIGEST_KEY_BYTES,
+  PAGE_OPERATIONS,
+  type PageEngine,
+  type PageOperation,
+} from "../../src/engine/types.ts";
 import { enginesUnderTest } from "../support/engines.ts";
 import { caseRandom, fuzzSettings } from "../support/fuzz.ts";
 import type { Random } from "../support/random.ts";
@@ -129,9 +135,21 @@ function pageArguments(operation: PageOperation, random: Random): Value[] {
       return [window, list, nearlyGathered(random, window, list), someBytes(random, room)];
     case "checksumPages":
       return [window, list, someWords(random, room)];
+    case "digestPages":
+      return [window, list, someKey(random), someBytes(random, room * DIGEST_BYTES)];
     default:
       return [window, list, someBytes(random, room)];
   }
+}
+
+/** Random words, or such as carry everywhere. */
+function someKey(random: Random): Uint8Array {
+  const key = at(random, DIGEST_KEY_BYTES);
+  if (random.chance(0.2)) {
+    return key.fill(0xff);
+  }
+  random.fill(key);
+  return key;
 }
 
 function wordCount(random: Random): number {

@@ -53,9 +53,29 @@ describe("finalCopyEstimateMs", () => {
 describe("downtimePolicy", () => {
   const policy = downtimePolicy({ ...DOWNTIME_POLICY_DEFAULTS, downtimeTargetMs: 50 });
 
-  it("stops at the target, not above it", () => {
-    expect(policy.decide(statistics(50)).action).toBe("stop-and-copy");
-    expect(policy.decide(statistics(51)).action).toBe("continue");
+  it("stops where copy, harvest and hand-over fit the target, not above it", () => {
+    const left = (dirty: number): PrecopyStatistics => ({
+      ...statistics(dirty),
+      iterations: [iteration(dirty, { pagesPlanned: 60, logDirtyMs: 2 })],
+    });
+    expect(policy.decide(left(40)).action).toBe("stop-and-copy");
+    expect(policy.decide(left(40)).reason).toContain("downtime about 50.0 ms");
+    expect(policy.decide(left(41)).action).toBe("continue");
+  });
+
+  it("goes on below the target while iterations halve what is left", () => {
+    expect(policy.decide(statistics(40)).action).toBe("continue");
+    const halved = { ...statistics(40), iterations: [iteration(40, { pagesPlanned: 80 })] };
+    expect(policy.decide(halved).action).toBe("continue");
+    const less = { ...statistics(40), iterations: [iteration(40, { pagesPlanned: 79 })] };
+    expect(policy.decide(less).action).toBe("stop-and-copy");
+    expect(policy.decide(statistics(0)).action).toBe("stop-and-copy");
+  });
+
+  it("never says that a target below the hand-over itself fits", () => {
+    const hasty = downtimePolicy({ ...DOWNTIME_POLICY_DEFAULTS, downtimeTargetMs: 5 });
+    expect(hasty.decide(statistics(0)).action).toBe("continue");
+    expect(hasty.decide(statistics(0, 0, 0, 0)).reason).toContain("above the target");
   });
 
   it("counts deferred pages, which the last iteration does not", () => {

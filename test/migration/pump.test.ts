@@ -1,11 +1,18 @@
-import { describe, expect, it } from "vitest";
+import { readFile, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import type { ByteSink } from "../../src/base/io.ts";
 import { PAGE_BYTES } from "../../src/base/units.ts";
 import type { Window } from "../../src/base/window.ts";
 import { PageDataDecoder } from "../../src/codec/page-data.ts";
 import type { SourceMemory } from "../../src/guest/types.ts";
-import { createPortablePump, fullBitmap, type PumpJob } from "../../src/migration/pump.ts";
+import { createNativePump } from "../../src/migration/native-pump.ts";
+import { createPortablePump } from "../../src/migration/portable-pump.ts";
+import { fullBitmap, type PumpJob, type SendPump } from "../../src/migration/pump.ts";
+import { createFileSink } from "../../src/transport/file-sink.ts";
+import { probePump } from "../../src/transport/pump-addon.ts";
 import { enginesUnderTest } from "../support/engines.ts";
 
 const PFN_COUNT = 40;
@@ -53,7 +60,7 @@ function recordSink() {
     end: async () => undefined,
     abort: async () => undefined,
   };
-  return { sink, bytes: () => Buffer.concat(chunks) };
+  return { sink, bytes: async () => Buffer.concat(chunks) };
 }
 
 function bitmapOf(...pfns: readonly number[]): Uint8Array {
@@ -64,18 +71,47 @@ function bitmapOf(...pfns: readonly number[]): Uint8Array {
   return bitmap;
 }
 
-async function send(memory: SourceMemory, job: Partial<PumpJob>) {
-  const { sink, bytes } = recordSink();
+const { addon, reason } = probePump();
+
+/** The pumps that there are: each must send the same octets. */
+const PUMPS: readonly SendPump["name"][] =
+  addon === undefined ? ["portable"] : ["portable", "native"];
+
+/** A file to send into, and what came into it. */
+async function fileSink() {
+  const file = path.join(os.tmpdir(), `xenferry-pump-${process.pid}`);
+  const sink = await createFileSink(file);
+  onTestFinished(() => sink.abort());
+  const bytes = async () => {
+    await sink.end();
+    const content = await readFile(file);
+    await rm(file);
+    return content;
+  };
+  return { sink, bytes };
+}
+
+interface Changes extends Partial<PumpJob> {
+  readonly pump?: SendPump["name"];
+}
+
+async function send(memory: SourceMemory, changes: Changes) {
+  const { pump: name = "portable", ...job } = changes;
   const engine = enginesUnderTest().engines.at(-1)!.engine;
-  const pump = createPortablePump({ memory, engine, sink, clock: systemClock });
+  const { sink, bytes: received } = name === "native" ? await fileSink() : recordSink();
+  const parts = { memory, engine, sink, clock: systemClock, bytesPerSecondMax: 0 };
+  const pump =
+    name === "native" ? createNativePump({ ...parts, addon: addon! }) : createPortablePump(parts);
   const deferredBitmap = new Uint8Array(8);
   const counts = await pump.send({
     dirtyBitmap: fullBitmap(PFN_COUNT),
     deferredBitmap,
-    onBatch: () => undefined,
-    throwIfAborted: () => undefined,
+    elidesZeroPages: false,
+    onProgress: () => undefined,
+    signal: new AbortController().signal,
     ...job,
   });
+  const bytes = await received();
   const record = {
     kind: "record",
     layer: "libxc",
@@ -85,11 +121,11 @@ async function send(memory: SourceMemory, job: Partial<PumpJob>) {
     isInferred: false,
     offset: 0,
     byteOrder: "little",
-    body: bytes().subarray(8),
+    body: bytes.subarray(8),
     padding: new Uint8Array(0),
   } as const;
-  const page = bytes().length === 0 ? undefined : new PageDataDecoder(engine).decode(record);
-  return { counts, deferredBitmap, bytes: bytes(), page };
+  const page = bytes.length === 0 ? undefined : new PageDataDecoder(engine).decode(record);
+  return { counts, deferredBitmap, bytes, page };
 }
 
 describe.each([
@@ -139,12 +175,45 @@ describe("a pump", () => {
     expect(counts).toMatchObject({ pagesSent: 2, pagesDeferred: 38 });
     expect([...deferredBitmap]).toEqual([255, 255, 255, 255, 0x3f, 0, 0, 0]);
   });
+});
+
+describe.each(PUMPS)(`the %s pump (${reason ?? "both"})`, (pump) => {
+  const windows = [13, 20, 7];
+
+  it("sends what the other one sends, and clears what it has taken", async () => {
+    const dirtyBitmap = bitmapOf(0, 12, 13, 14, 30, 33, 39);
+    const { bytes, counts } = await send(memoryOf(windows), { pump, dirtyBitmap });
+    const plain = await send(memoryOf([40]), { dirtyBitmap: bitmapOf(0, 12, 13, 14, 30, 33, 39) });
+    expect(bytes.equals(plain.bytes)).toBe(true);
+    expect({ ...counts, scanMs: 0 }).toEqual({ ...plain.counts, scanMs: 0 });
+    expect([...dirtyBitmap]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it("names pages of zeros where that is asked for", async () => {
+    const memory = memoryOf(windows);
+    for (const { bytes, firstPfn } of memory.windows) {
+      const zeros = [5, 13, 38].map((pfn) => pfn - firstPfn).filter((index) => index >= 0);
+      zeros.forEach((index) => {
+        bytes.fill(0, index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
+      });
+    }
+    const dirty = [4, 5, 12, 13, 38, 39];
+    const populatedBitmap = bitmapOf(4, 5, 13, 38, 39);
+    const job = { pump, populatedBitmap, elidesZeroPages: true };
+    const { page, counts } = await send(memory, { ...job, dirtyBitmap: bitmapOf(...dirty) });
+    expect([...page!.pfns]).toEqual(dirty);
+    expect([...page!.types]).toEqual([0, 0xe, 0xe, 0xe, 0xe, 0]);
+    expect(page!.pages).toHaveLength(2 * PAGE_BYTES);
+    expect(counts).toMatchObject({ pagesSent: 2, pagesAllocateOnly: 4 });
+    const data = await send(memory, { ...job, elidesZeroPages: false, dirtyBitmap: bitmapOf(5) });
+    expect([...data.page!.types]).toEqual([0]);
+  });
 
   it("stops where it is told to", async () => {
-    const throwIfAborted = () => {
-      throw new Error("stop");
-    };
-    await expect(send(memoryOf([40]), { throwIfAborted })).rejects.toThrow("stop");
+    const signal = AbortSignal.abort();
+    await expect(send(memoryOf(windows), { pump, signal })).rejects.toMatchObject({
+      code: "MIGRATION_INTERRUPTED",
+    });
   });
 });
 

@@ -14,6 +14,8 @@ import { connect, type Listener, listen } from "../../src/transport/open.ts";
 /** What most transfers of the tests have in common. */
 export const TRANSFER = {
   mode: "live",
+  zeroPages: "elide",
+  bytesPerSecondMax: 0,
   policy: downtimePolicy(DOWNTIME_POLICY_DEFAULTS),
   clock: systemClock,
   onProgress: () => undefined,

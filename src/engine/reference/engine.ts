@@ -2,6 +2,7 @@ import { checkedEngine } from "../checked.ts";
 import type { PageEngine, PageOperation } from "../types.ts";
 import { countBitmap, orBitmap, scanBitmap } from "./bitmap.ts";
 import { checksumPages } from "./checksum.ts";
+import { digestPages } from "./digest.ts";
 import { decodePageDataHead, encodePageDataHead } from "./page-head.ts";
 import { comparePages, findZeroPages, gatherPages, scatterPages } from "./pages.ts";
 
@@ -14,6 +15,7 @@ const VARIANTS: Readonly<Record<PageOperation, string>> = {
   scatterPages: "words",
   comparePages: "words",
   checksumPages: "slicing-by-8",
+  digestPages: "words",
   encodePageDataHead: "words",
   decodePageDataHead: "words",
 };
@@ -29,6 +31,7 @@ export function createReferenceEngine(): PageEngine {
     scatterPages,
     comparePages,
     checksumPages,
+    digestPages,
     encodePageDataHead,
     decodePageDataHead,
   });

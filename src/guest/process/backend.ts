@@ -58,8 +58,8 @@ export function processBackend({ registry, logDirty }: ProcessBackendOptions): G
 }
 
 function availability(): GuestAvailability {
-  const { host, reason } = probeHost();
-  if (host === undefined) {
+  const { addon, reason } = probeHost();
+  if (addon === undefined) {
     return { available: false, reason };
   }
   return hasGuestProgram()

@@ -107,6 +107,7 @@ export function mappedMemory(
 export function writtenMemory(host: HostAddon, fd: number, pfnCount: number): SinkMemory {
   return {
     pfnCount,
+    ramFd: fd,
     scatter: async (pfns, pages) => {
       const outside = pfns.find((pfn) => pfn >= pfnCount);
       if (outside !== undefined) {
@@ -123,10 +124,8 @@ export function userfaultLogDirty(
   { pagemapFd }: OpenMemory,
   { address, pfnCount }: GuestMemoryPlace,
 ): LogDirty {
-  const scan = (isClean: boolean, bitmap: Uint8Array) => {
-    bitmap.fill(0);
-    return host.scanWritten(pagemapFd, address, pfnCount, isClean, bitmap);
-  };
+  const scan = (isClean: boolean, bitmap: Uint8Array) =>
+    host.scanWritten(pagemapFd, address, pfnCount, isClean, bitmap);
   return {
     method: "userfaultfd-wp",
     enable: async () => {

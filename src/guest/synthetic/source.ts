@@ -33,13 +33,20 @@ function socketMemory(handle: GuestHandle, pfnCount: number): SourceMemory {
 }
 
 function socketLogDirty(handle: GuestHandle): LogDirty {
+  let found = new Uint8Array(0);
   return {
     method: "software",
     enable: async () => {
       await handle.request("log-dirty", { mode: "on" });
     },
     cleanDirty: async (outBitmap) => {
-      const { fields } = await handle.request("clean-dirty", {}, { into: outBitmap });
+      if (found.length !== outBitmap.length) {
+        found = new Uint8Array(outBitmap.length);
+      }
+      const { fields } = await handle.request("clean-dirty", {}, { into: found });
+      found.forEach((octet, index) => {
+        outBitmap[index]! |= octet;
+      });
       return numberField(fields, "pages");
     },
     peekDirty: async () => numberField((await handle.request("peek-dirty")).fields, "pages"),

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace xenferry::host {
+namespace xenferry {
 
 // Owns a file descriptor; -1 is none.
 class UniqueFd {
@@ -28,4 +28,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace xenferry::host
+}  // namespace xenferry

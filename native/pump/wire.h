@@ -1,0 +1,54 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "cancel.h"
+
+// Octets to and from descriptors, blocking or not: sockets, pipes, files. A wait ends at once when
+// it is cancelled. Descriptors are the caller's.
+namespace xenferry::pump {
+
+// Where a stream goes.
+class Outlet {
+ public:
+  // `position` is where a file goes on; none for sockets and pipes.
+  Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel)
+      : fd_(fd), position_(position), cancel_(cancel) {}
+
+  // Writes all parts in order, however little the kernel takes at a time; uses `parts` up.
+  // Throws Failure TRANSPORT_LOST or kCancelled.
+  void write_all(std::span<iovec> parts);
+
+ private:
+  ssize_t write_some(std::span<const iovec> parts);
+
+  int fd_;
+  std::optional<std::uint64_t> position_;
+  const Cancel& cancel_;
+};
+
+// Where a stream comes from.
+class Inlet {
+ public:
+  Inlet(int fd, const Cancel& cancel);
+
+  // Fills `out`, or returns how many octets there were until the end.
+  // Throws Failure TRANSPORT_LOST or kCancelled.
+  std::size_t read(std::span<std::byte> out);
+
+ private:
+  int fd_;
+  const Cancel& cancel_;
+  // Reading would block past a cancellation: wait first.
+  bool is_blocking_;
+};
+
+// Waits until `fd` can be read (or has ended). Throws as Inlet::read.
+void wait_readable(int fd, const Cancel& cancel);
+
+}  // namespace xenferry::pump

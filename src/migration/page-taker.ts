@@ -1,0 +1,91 @@
+import { closeSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { MigrationError } from "../base/errors.ts";
+import type { ByteSource } from "../base/io.ts";
+import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
+import type { PageEngine } from "../engine/types.ts";
+import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
+import type { SinkMemory } from "../guest/types.ts";
+import { type PumpAddon, type PumpFailure, probePump, pumpError } from "../transport/pump-addon.ts";
+import { throwIfInterrupted } from "./interruption.ts";
+
+/** Threads that take turns at reading and storing; more would wait for each other. */
+const THREADS_MAX = 4;
+
+interface Parts {
+  readonly source: ByteSource;
+  readonly engine: PageEngine;
+  readonly signal: AbortSignal;
+  /** RAM of the guest, which is made while the stream is read. */
+  readonly memory: () => SinkMemory;
+}
+
+/**
+ * Makes what takes PAGE_DATA records straight from the source's descriptor into RAM, on threads of
+ * its own. Where RAM is no file it declines, with `undefined`.
+ *
+ * @returns `undefined` where the native engine is not used, or the source has no descriptor: pages
+ *   then come as events.
+ */
+export function pageTaker(
+  parts: Parts,
+): ((first: PagesHandOver) => Promise<PagesTaken | undefined>) | undefined {
+  const { addon } = parts.engine.name === "native" ? probePump() : {};
+  return addon === undefined || parts.source.direct === undefined
+    ? undefined
+    : (first) => takePages(addon, parts, first);
+}
+
+async function takePages(
+  addon: PumpAddon,
+  { source, signal, memory }: Parts,
+  { offset, bodyBytes }: PagesHandOver,
+): Promise<PagesTaken | undefined> {
+  const { ramFd, pfnCount } = memory();
+  if (ramFd === undefined) {
+    return undefined;
+  }
+  const { direct } = source;
+  const fd = direct === undefined ? -1 : addon.duplicate(direct.fd);
+  if (direct === undefined || fd < 0) {
+    throw new MigrationError("TRANSPORT_LOST", { offset, closed: true });
+  }
+  const cancel = new addon.Cancel();
+  const onAbort = () => cancel.fire();
+  signal.addEventListener("abort", onAbort);
+  try {
+    throwIfInterrupted(signal);
+    const threadCount = Math.min(availableParallelism(), THREADS_MAX);
+    const bodyOffset = offset + RECORD_HEADER_BYTES;
+    const job = { fd, ramFd, pfnCount, offset: bodyOffset, bodyBytes, threadCount, cancel };
+    const { value, failure } = await addon.receivePages(job);
+    throwIfInterrupted(signal);
+    if (value === undefined) {
+      throw errorOf(failure!, offset);
+    }
+    // From behind the first header to behind the next one: as much as between their starts.
+    direct.advance(value.bytes);
+    return value;
+  } finally {
+    closeSync(fd);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The error that the codec has for the same octets. */
+function errorOf(failure: PumpFailure, offset: number): MigrationError {
+  const { isInHeader, ...facts } = failure.facts;
+  switch (failure.code) {
+    case "TRANSPORT_LOST":
+      return new MigrationError("TRANSPORT_LOST", { offset }, pumpError(failure));
+    case "GUEST_HOST_CALL":
+    case "GUEST_PFN_RANGE":
+      return new MigrationError(failure.code, { call: failure.call, ...facts });
+    case "CANCELLED":
+      return new MigrationError("MIGRATION_INTERRUPTED");
+    default: {
+      const record = isInHeader === 1 ? "header" : "PAGE_DATA";
+      return new MigrationError(failure.code, { layer: "libxc", record, ...facts });
+    }
+  }
+}
