@@ -46,6 +46,11 @@ export class Lab {
     this.files = mkdtempSync(path.join(files, "run-"));
   }
 
+  /** Memory that nothing uses now. */
+  freeBytes(): number {
+    return os.freemem();
+  }
+
   /** A path in `folder` that was not used before. */
   path(ending: string): string {
     this.#nameCount++;
@@ -62,7 +67,7 @@ export class Lab {
     this.#migrateHelp ??= spawnSync(process.execPath, [MAIN_SCRIPT, "migrate", "--help"], {
       encoding: "utf8",
     }).stdout;
-    return this.#migrateHelp.includes(`${option} `);
+    return new RegExp(`^ +${option}[ \\n]`, "m").test(this.#migrateHelp);
   }
 
   /** Starts a program and counts what it uses. */

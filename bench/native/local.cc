@@ -13,8 +13,8 @@
 namespace xenferry::bench {
 namespace {
 
-host::UniqueFd open_file(const std::string& path, int flags) {
-  host::UniqueFd fd{open(path.c_str(), flags | O_CLOEXEC, 0600)};
+UniqueFd open_file(const std::string& path, int flags) {
+  UniqueFd fd{open(path.c_str(), flags | O_CLOEXEC, 0600)};
   if (fd.get() < 0) fail("open");
   return fd;
 }
@@ -44,8 +44,7 @@ void write_direct(const Options& options) {
   const std::unique_ptr<void, decltype(&std::free)> buffer{
       std::aligned_alloc(kPageBytes, kPieceBytes), &std::free};
   fill_random({static_cast<std::byte*>(buffer.get()), kPieceBytes}, kSeed);
-  const host::UniqueFd fd =
-      open_file(options.text("path"), O_CREAT | O_TRUNC | O_WRONLY | O_DIRECT);
+  const UniqueFd fd = open_file(options.text("path"), O_CREAT | O_TRUNC | O_WRONLY | O_DIRECT);
   const Stopwatch stopwatch;
   for (std::size_t at = 0; at < size_bytes; at += kPieceBytes) {
     const ssize_t count = pwrite(fd.get(), buffer.get(), kPieceBytes, static_cast<off_t>(at));
@@ -57,7 +56,7 @@ void write_direct(const Options& options) {
 
 void make_random_file(const Options& options) {
   const std::size_t size_bytes = options.size("bytes");
-  const host::UniqueFd fd = open_file(options.text("path"), O_CREAT | O_TRUNC | O_RDWR);
+  const UniqueFd fd = open_file(options.text("path"), O_CREAT | O_TRUNC | O_RDWR);
   if (ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0) fail("ftruncate");
   const Stopwatch stopwatch;
   const host::Mapping mapping = host::Mapping::shared(fd.get(), size_bytes);
@@ -66,7 +65,7 @@ void make_random_file(const Options& options) {
 }
 
 void sum_file(const Options& options) {
-  const host::UniqueFd fd = open_file(options.text("path"), O_RDONLY);
+  const UniqueFd fd = open_file(options.text("path"), O_RDONLY);
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) fail("fstat");
   const auto size_bytes = static_cast<std::size_t>(status.st_size);

@@ -34,7 +34,7 @@ void receive(int fd, std::size_t size_bytes, std::size_t step_bytes, Place place
 
 void raw_send(const Options& options) {
   const Memory memory = Memory::random(options.size("bytes"));
-  const host::UniqueFd fd = connect_to(options.text("address"));
+  const UniqueFd fd = connect_to(options.text("address"));
   const Stopwatch stopwatch;
   const std::span<std::byte> bytes = memory.bytes();
   for (std::size_t at = 0; at < bytes.size(); at += kPieceBytes) {
@@ -47,7 +47,7 @@ void raw_send(const Options& options) {
 void raw_receive(const Options& options) {
   const std::size_t size_bytes = options.size("bytes");
   const std::string& into = options.text("into");
-  const host::UniqueFd fd = accept_at(options.text("address"));
+  const UniqueFd fd = accept_at(options.text("address"));
   const auto nothing = [](std::size_t, std::size_t) {};
   if (into == "mapped") {
     const Memory memory = Memory::sparse(size_bytes);

@@ -34,7 +34,7 @@ std::size_t anonymous_bytes(pid_t pid) {
 
 // Waits for the end of `pid`; returns the largest sample of its own memory.
 std::size_t watch(pid_t pid) {
-  const host::UniqueFd process{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
+  const UniqueFd process{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
   if (process.get() < 0) fail("pidfd_open");
   std::size_t peak = 0;
   pollfd ended{process.get(), POLLIN, 0};

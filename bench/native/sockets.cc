@@ -47,8 +47,8 @@ Endpoint parse(const std::string& address) {
   return endpoint;
 }
 
-host::UniqueFd socket_for(const Endpoint& endpoint) {
-  host::UniqueFd fd{socket(endpoint.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
+UniqueFd socket_for(const Endpoint& endpoint) {
+  UniqueFd fd{socket(endpoint.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
   if (fd.get() < 0) fail("socket");
   return fd;
 }
@@ -70,20 +70,20 @@ void print_listening(int fd, const std::string& address) {
 
 }  // namespace
 
-host::UniqueFd connect_to(const std::string& address) {
+UniqueFd connect_to(const std::string& address) {
   const Endpoint endpoint = parse(address);
-  host::UniqueFd fd = socket_for(endpoint);
+  UniqueFd fd = socket_for(endpoint);
   if (connect(fd.get(), endpoint.get(), endpoint.size) != 0) fail("connect");
   return fd;
 }
 
-host::UniqueFd accept_at(const std::string& address) {
+UniqueFd accept_at(const std::string& address) {
   const Endpoint endpoint = parse(address);
-  const host::UniqueFd listener = socket_for(endpoint);
+  const UniqueFd listener = socket_for(endpoint);
   if (bind(listener.get(), endpoint.get(), endpoint.size) != 0) fail("bind");
   if (listen(listener.get(), 1) != 0) fail("listen");
   print_listening(listener.get(), address);
-  host::UniqueFd fd{accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  UniqueFd fd{accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)};
   if (fd.get() < 0) fail("accept");
   return fd;
 }

@@ -5,17 +5,17 @@
 #include <span>
 #include <string>
 
-#include "../../native/host/unique_fd.h"
+#include "../../native/unique_fd.h"
 
 struct iovec;
 
 namespace xenferry::bench {
 
 // Connects. Throws std::system_error.
-host::UniqueFd connect_to(const std::string& address);
+UniqueFd connect_to(const std::string& address);
 
 // Listens, prints {"listening":ADDRESS} and waits for one connection. Throws std::system_error.
-host::UniqueFd accept_at(const std::string& address);
+UniqueFd accept_at(const std::string& address);
 
 // Writes all of the pieces; changes them on the way. Throws std::system_error.
 void write_all(int fd, std::span<iovec> pieces);

@@ -131,7 +131,7 @@ void stock_send(const Options& options) {
   const Memory memory = Memory::random(options.size("bytes"));
   const std::size_t page_count = memory.bytes().size() / kPageBytes;
   const std::vector<std::uint64_t> bitmap((page_count + 63) / 64, ~std::uint64_t{0});
-  const host::UniqueFd fd = connect_to(options.text("address"));
+  const UniqueFd fd = connect_to(options.text("address"));
   const Stopwatch stopwatch;
   std::vector<std::uint64_t> batch;
   for (std::size_t pfn = 0; pfn < page_count; ++pfn) {
@@ -152,7 +152,7 @@ void stock_send(const Options& options) {
 void stock_receive(const Options& options) {
   const Memory memory = Memory::sparse(options.size("bytes"));
   std::vector<bool> populated(memory.bytes().size() / kPageBytes);
-  const host::UniqueFd fd = accept_at(options.text("address"));
+  const UniqueFd fd = accept_at(options.text("address"));
   std::size_t page_count = 0;
   RecordHeader record;
   read_value(fd.get(), record);

@@ -58,7 +58,7 @@ std::size_t Options::size(const std::string& key) const { return std::stoull(tex
 
 Memory Memory::sparse(std::size_t size_bytes) {
   Memory memory;
-  memory.fd = host::UniqueFd{memfd_create("baseline", MFD_CLOEXEC)};
+  memory.fd = UniqueFd{memfd_create("baseline", MFD_CLOEXEC)};
   if (memory.fd.get() < 0) fail("memfd_create");
   if (ftruncate(memory.fd.get(), static_cast<off_t>(size_bytes)) != 0) fail("ftruncate");
   memory.mapping = host::Mapping::shared(memory.fd.get(), size_bytes);

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "../../native/host/mapping.h"
-#include "../../native/host/unique_fd.h"
+#include "../../native/unique_fd.h"
 
 namespace xenferry::bench {
 
@@ -37,7 +37,7 @@ class Options {
 
 // Guest memory: an unlinked file in memory, mapped, sparse until it is written.
 struct Memory {
-  host::UniqueFd fd;
+  UniqueFd fd;
   host::Mapping mapping;
 
   static Memory sparse(std::size_t size_bytes);
