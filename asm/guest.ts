@@ -16,7 +16,8 @@ const MULTIPLIER_1: u64 = 0xbf58476d1ce4e5b9;
 const MULTIPLIER_2: u64 = 0x94d049bb133111eb;
 
 const FILL_ZERO: u32 = 0;
-const FILL_RANDOM: u32 = 1;
+const FILL_TEXT: u32 = 2;
+const FILL_HALF_ZERO: u32 = 3;
 const PATTERN_SEQUENTIAL: u32 = 0;
 const PATTERN_UNIFORM: u32 = 1;
 
@@ -138,12 +139,12 @@ export function findPopulated(pageCount: u32, bitmapPtr: usize): u32 {
 // Writes the content of page `pfn` at `version`.
 export function writePage(pfn: u32, version: u64): void {
   const ptr = pagePtr(pfn);
-  if (version == 0 && fill == FILL_ZERO) {
+  if (version == 0 && startsAsZero(pfn)) {
     memory.fill(ptr, 0, PAGE_BYTES);
     return;
   }
   const key = pageKey(pfn, version);
-  const isRandom = version != 0 || fill == FILL_RANDOM;
+  const isRandom = version != 0 || fill != FILL_TEXT;
   let sum: u64 = key;
   let step: u64 = key + 3 * GOLDEN;
   for (let offset: usize = HEAD_BYTES; offset < PAGE_BYTES; offset += 8) {
@@ -160,10 +161,10 @@ export function writePage(pfn: u32, version: u64): void {
 function isPageGood(pfn: u32): bool {
   const ptr = pagePtr(pfn);
   const version = load<u64>(ptr, 8);
-  if (version == 0 && fill == FILL_ZERO) return isZeroPage(ptr);
+  if (version == 0 && startsAsZero(pfn)) return isZeroPage(ptr);
   if (load<u64>(ptr) != <u64>pfn) return false;
   const key = pageKey(pfn, version);
-  const isRandom = version != 0 || fill == FILL_RANDOM;
+  const isRandom = version != 0 || fill != FILL_TEXT;
   let sum: u64 = key;
   let step: u64 = key + 3 * GOLDEN;
   for (let offset: usize = HEAD_BYTES; offset < PAGE_BYTES; offset += 8) {
@@ -173,6 +174,11 @@ function isPageGood(pfn: u32): bool {
     step += GOLDEN;
   }
   return load<u64>(ptr, 16) == mix(sum);
+}
+
+// Pages of a half-zero fill are random, then zero, 16 at a time.
+function startsAsZero(pfn: u32): bool {
+  return fill == FILL_ZERO || (fill == FILL_HALF_ZERO && (pfn & 16) != 0);
 }
 
 function isZeroPage(ptr: usize): bool {

@@ -1,20 +1,23 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import Table from "cli-table3";
 import { ENGINE_NAMES, listEngines } from "#dist/engine/select.js";
 import type { EngineName } from "#dist/engine/types.js";
 import type { BenchCase } from "./case.ts";
 import { pageDataCases } from "./codec/page-data.ts";
 import { recordCases } from "./codec/records.ts";
+import { renderComparison } from "./compare.ts";
 import { bitmapCases } from "./engine/bitmap.ts";
 import { checksumCases } from "./engine/checksum.ts";
 import { digestCases } from "./engine/digest.ts";
 import { pagesCases } from "./engine/pages.ts";
 import { type Measurement, measure } from "./measure.ts";
+import type { CaseResult, MigrationCase } from "./migration/case.ts";
+import { MIGRATION_CASES } from "./migration/index.ts";
+import { Lab } from "./migration/lab.ts";
+import { runCase } from "./migration/run.ts";
+import { parseOptions, USAGE } from "./options.ts";
+import { conditions, type Results, readResults, writeResults } from "./results.ts";
+import { renderCase, renderMeasurements } from "./tables.ts";
 
 const CASES: readonly BenchCase[] = [
   ...bitmapCases,
@@ -24,47 +27,67 @@ const CASES: readonly BenchCase[] = [
   ...pageDataCases,
   ...recordCases,
 ];
-const USAGE = `usage: npm run bench -- [REGEX] [--engine native,wasm,reference] [--time-ms 300]
-                            [--out build/bench/results.json]
-`;
 
-/** Version of the result file's layout. */
-const RESULT_VERSION = 1;
+const options = parseOptions(process.argv.slice(2));
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    engine: { type: "string" },
-    "time-ms": { type: "string", default: "300" },
-    out: { type: "string", default: "build/bench/results.json" },
-    child: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
+switch (options.action) {
+  case "help":
+    process.stdout.write(USAGE);
+    break;
+  case "list":
+    list();
+    break;
+  case "child":
+    runChild();
+    break;
+  case "compare":
+    compareWith(readResults(options.compare!.newFile!));
+    break;
+  case "run":
+    await runAll();
+    break;
+}
 
-if (options.help) {
-  process.stdout.write(USAGE);
-} else if (options.child) {
-  runChild();
-} else {
-  runAll();
+function list(): void {
+  const lines = [
+    ...CASES.map(({ name }) => name),
+    ...MIGRATION_CASES.map(({ name, about }) => `${name}: ${about}`),
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 /** Times one case on one engine: `--child CASE ENGINE`; the measurement goes to the parent. */
 function runChild(): void {
-  const [caseName, engine] = positionals;
+  const [caseName, engine] = options.words;
   const benchCase = CASES.find(({ name }) => name === caseName)!;
-  const measurement = measure(benchCase, engine as EngineName, Number(options["time-ms"]));
+  const measurement = measure(benchCase, engine as EngineName, options.timeMs);
   process.stdout.write(JSON.stringify(measurement));
 }
 
-function runAll(): void {
-  const filter = new RegExp(positionals[0] ?? "");
+function compareWith(after: Results): void {
+  const before = readResults(options.compare!.oldFile);
+  process.stdout.write(`${renderComparison(before, after)}\n`);
+}
+
+async function runAll(): Promise<void> {
+  const filter = new RegExp(options.words[0] ?? "");
   const cases = CASES.filter(({ name }) => filter.test(name));
-  if (cases.length === 0) {
+  const migrationCases = MIGRATION_CASES.filter(({ name }) => filter.test(name));
+  if (cases.length + migrationCases.length === 0) {
     throw new Error(`no case matches ${filter}`);
   }
-  const engines = enginesToRun();
+  const measurements = measureAll(cases);
+  const migrations = migrationCases.length === 0 ? [] : await migrateAll(migrationCases);
+  const results = { ...conditions(options.memoryBytes), measurements, migrations };
+  writeResults(options.resultFile, results);
+  process.stdout.write(`results: ${options.resultFile}\n`);
+  if (options.compare !== undefined) {
+    compareWith(results);
+  }
+}
+
+function measureAll(cases: readonly BenchCase[]): readonly Measurement[] {
+  const engines = cases.length === 0 ? [] : enginesToRun();
   const measurements: Measurement[] = [];
   for (const { name } of cases) {
     for (const engine of engines) {
@@ -72,17 +95,35 @@ function runAll(): void {
       measurements.push(runInChild(name, engine));
     }
   }
-  process.stdout.write(`${tableOf(measurements)}\n`);
-  const result = { version: RESULT_VERSION, ...conditions(), measurements };
-  mkdirSync(path.dirname(options.out), { recursive: true });
-  writeFileSync(options.out, `${JSON.stringify(result, null, 2)}\n`);
-  process.stdout.write(`results: ${options.out}\n`);
+  if (measurements.length > 0) {
+    process.stdout.write(`${renderMeasurements(measurements)}\n\n`);
+  }
+  return measurements;
+}
+
+/** Each case in turn; the first result that is not right ends the run. */
+async function migrateAll(cases: readonly MigrationCase[]): Promise<readonly CaseResult[]> {
+  const lab = new Lab(options);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => lab.stop());
+  }
+  const results: CaseResult[] = [];
+  try {
+    for (const migrationCase of cases) {
+      const result = await runCase(migrationCase, lab);
+      process.stdout.write(`${renderCase(result)}\n\n`);
+      results.push(result);
+    }
+  } finally {
+    await lab.dispose();
+  }
+  return results;
 }
 
 /** Those named, or all that work; one that does not is mentioned, not passed over in silence. */
 function enginesToRun(): readonly EngineName[] {
-  if (options.engine !== undefined) {
-    const named = options.engine.split(",");
+  if (options.engines !== undefined) {
+    const named = options.engines;
     const unknown = named.find((name) => !ENGINE_NAMES.some((engine) => engine === name));
     if (unknown !== undefined) {
       throw new Error(`no engine is named '${unknown}'`);
@@ -99,7 +140,7 @@ function enginesToRun(): readonly EngineName[] {
 
 function runInChild(caseName: string, engine: EngineName): Measurement {
   const script = fileURLToPath(import.meta.url);
-  const time = ["--time-ms", options["time-ms"]];
+  const time = ["--time-ms", `${options.timeMs}`];
   const child = spawnSync(process.execPath, [script, "--child", caseName, engine, ...time], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
@@ -108,46 +149,4 @@ function runInChild(caseName: string, engine: EngineName): Measurement {
     throw new Error(`${caseName} on ${engine} ended with status ${child.status}`);
   }
   return JSON.parse(child.stdout) as Measurement;
-}
-
-function tableOf(measurements: readonly Measurement[]): string {
-  const table = new Table({
-    head: ["case", "engine", "ms", "±%", "GB/s", "times the speed of"],
-    colAligns: ["left", "left", "right", "right", "right", "left"],
-    style: { head: [], border: [] },
-  });
-  for (const { case: name, engine, timing, baselines } of measurements) {
-    const ratios = baselines.map(
-      (baseline) => `${(baseline.medianMs / timing.medianMs).toFixed(2)} ${baseline.name}`,
-    );
-    table.push([
-      name,
-      engine,
-      timing.medianMs.toFixed(3),
-      timing.marginPercent.toFixed(1),
-      timing.gigabytesPerSecond.toFixed(1),
-      ratios.join(", "),
-    ]);
-  }
-  return table.toString();
-}
-
-/** What must be known to compare results: machine, system, versions, commit. */
-function conditions(): Readonly<Record<string, unknown>> {
-  const git = (...args: string[]): string =>
-    spawnSync("git", args, { encoding: "utf8" }).stdout?.trim() ?? "";
-  return {
-    startedAt: new Date().toISOString(),
-    commit: git("rev-parse", "HEAD") || "unknown",
-    isCommitClean: git("status", "--porcelain", "--untracked-files=no") === "",
-    machine: {
-      cpu: os.cpus()[0]?.model ?? "unknown",
-      cpuCount: os.cpus().length,
-      memoryBytes: os.totalmem(),
-      architecture: process.arch,
-      kernel: `${os.type()} ${os.release()}`,
-    },
-    nodeVersion: process.version,
-    timeMs: Number(options["time-ms"]),
-  };
 }

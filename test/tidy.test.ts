@@ -31,7 +31,7 @@ const sources = filesBelow("src", /\.ts$/);
 const all = [
   ...sources,
   ...filesBelow("test", /\.(ts|mjs)$/),
-  ...filesBelow("bench", /\.(ts|mjs)$/),
+  ...filesBelow("bench", /\.(ts|mjs|cc|h)$/),
   ...filesBelow("asm", /\.ts$/),
   ...filesBelow("native", /\.(cc|h)$/),
 ];

@@ -69,8 +69,10 @@ Arguments parse_arguments(int count, char** argument_values) {
       .pattern = values.choice<Pattern>("pattern", {{"sequential", Pattern::kSequential},
                                                     {"uniform", Pattern::kUniform},
                                                     {"zipf", Pattern::kZipf}}),
-      .fill = values.choice<Fill>(
-          "fill", {{"zero", Fill::kZero}, {"random", Fill::kRandom}, {"text", Fill::kText}}),
+      .fill = values.choice<Fill>("fill", {{"zero", Fill::kZero},
+                                           {"random", Fill::kRandom},
+                                           {"text", Fill::kText},
+                                           {"half-zero", Fill::kHalfZero}}),
   };
   arguments.socket_path = values.text("socket");
   arguments.log_dirty =

@@ -65,16 +65,17 @@ PartialCheck check_extents(const Workload& workload, const Ram& ram,
   return result;
 }
 
-// Pages that were never written are zero: good only where the fill says so.
+// Pages that have no memory are zero: good only where the fill says so.
 PartialCheck check_holes(const Workload& workload, std::size_t page_count,
                          const std::vector<Extent>& extents) {
   PartialCheck result;
   if (workload.fill == Fill::kZero) return result;
   std::size_t at = 0;
-  const auto add = [&result](std::size_t first, std::size_t end) {
-    result.pages_bad += end - first;
-    for (; first < end && result.bad_pfns.size() < kBadPfnsMax; ++first) {
-      result.bad_pfns.push_back(first);
+  const auto add = [&](std::size_t first, std::size_t end) {
+    for (std::size_t pfn = first; pfn < end; ++pfn) {
+      if (starts_as_zero(workload, pfn)) continue;
+      ++result.pages_bad;
+      if (result.bad_pfns.size() < kBadPfnsMax) result.bad_pfns.push_back(pfn);
     }
   };
   for (const auto& [first, end] : extents) {

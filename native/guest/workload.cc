@@ -11,6 +11,8 @@ constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15;
 constexpr std::uint64_t kMultiplier1 = 0xbf58476d1ce4e5b9;
 constexpr std::uint64_t kMultiplier2 = 0x94d049bb133111eb;
 constexpr std::size_t kHeadWords = 3;
+// Pages of a half-zero fill are random, then zero, so many at a time.
+constexpr std::uint64_t kZeroRunPages = 16;
 
 constexpr std::uint64_t mix(std::uint64_t x) {
   x = (x ^ (x >> 30)) * kMultiplier1;
@@ -93,14 +95,19 @@ std::uint64_t draw_index(const Workload& workload, std::uint64_t page_count, Vcp
 
 }  // namespace
 
+bool starts_as_zero(const Workload& workload, std::uint64_t pfn) {
+  return workload.fill == Fill::kZero ||
+         (workload.fill == Fill::kHalfZero && pfn / kZeroRunPages % 2 == 1);
+}
+
 void fill_page(const Workload& workload, std::uint64_t pfn, std::uint64_t version, PageWords out) {
   const std::uint64_t key = key_of(workload, pfn, version);
-  if (version > 0 || workload.fill == Fill::kRandom) {
-    fill_with<random_word>(pfn, version, key, out);
-  } else if (workload.fill == Fill::kText) {
+  if (version == 0 && starts_as_zero(workload, pfn)) {
+    std::memset(out.data(), 0, kPageBytes);
+  } else if (version == 0 && workload.fill == Fill::kText) {
     fill_with<text_word>(pfn, version, key, out);
   } else {
-    std::memset(out.data(), 0, kPageBytes);
+    fill_with<random_word>(pfn, version, key, out);
   }
 }
 

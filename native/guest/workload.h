@@ -12,7 +12,7 @@ namespace xenferry::guest {
 inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr std::size_t kPageWords = kPageBytes / sizeof(std::uint64_t);
 
-enum class Fill { kZero, kRandom, kText };
+enum class Fill { kZero, kRandom, kText, kHalfZero };
 enum class Pattern { kSequential, kUniform, kZipf };
 
 using PageWords = std::span<std::uint64_t, kPageWords>;
@@ -43,6 +43,9 @@ struct Operation {
   bool is_read;
   std::uint64_t pfn;
 };
+
+// Whether page `pfn` is all zeros at version 0.
+bool starts_as_zero(const Workload& workload, std::uint64_t pfn);
 
 // Writes the content of page `pfn` at `version`.
 void fill_page(const Workload& workload, std::uint64_t pfn, std::uint64_t version, PageWords out);

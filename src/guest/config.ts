@@ -55,7 +55,7 @@ const CONFIG = z
       pattern: z.enum(["sequential", "uniform", "zipf"]),
       workingSetPages: z.number().int().min(1),
       readShare: z.number().min(0).lt(1),
-      fill: z.enum(["zero", "random", "text"]),
+      fill: z.enum(["zero", "random", "text", "half-zero"]),
       seed: z
         .bigint()
         .min(0n)

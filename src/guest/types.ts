@@ -6,8 +6,11 @@ export type GuestKind = "process" | "synthetic";
 /** Order in which a vCPU visits its share of the working set. */
 export type WorkloadPattern = "sequential" | "uniform" | "zipf";
 
-/** Content of pages that were never written. */
-export type WorkloadFill = "zero" | "random" | "text";
+/**
+ * Content of pages that no vCPU has stored to. A zero fill leaves memory alone; a half-zero fill
+ * writes all of it, zeros and random pages in turn.
+ */
+export type WorkloadFill = "zero" | "random" | "text" | "half-zero";
 
 /** What the embedded guest does with its memory. */
 export interface Workload {

@@ -6,13 +6,17 @@ import type { GuestConfig, WorkloadFill, WorkloadPattern } from "./types.ts";
  * WebAssembly guest. All arithmetic is unsigned 64-bit and wraps.
  *
  * Page content is a function of (seed, fill, pfn, version): word 0 the pfn, word 1 the version,
- * word 2 a checksum, words 3-511 the body; all words 0 at version 0 of a zero fill.
+ * word 2 a checksum, words 3-511 the body; all words 0 at version 0 of a zero fill and, in a
+ * half-zero fill, of every other run of 16 pages.
  *
  * @source splitmix64's constants and finalizer: Steele, Lea, Flood, OOPSLA 2014
  */
 
 /** 64-bit words in a page. */
 export const PAGE_WORDS = PAGE_BYTES / 8;
+
+/** Pages of a half-zero fill are random, then zero, so many at a time. */
+const ZERO_RUN_PAGES = 16;
 
 /** The words of a text fill; a body word is one of these, by the top 4 bits of the random word. */
 export const TEXT_WORDS = [
@@ -108,7 +112,7 @@ export function mix(value: bigint): bigint {
 /** The 512 words of page `pfn` after `version` stores. */
 export function pageWords(source: ContentSource, pfn: number, version: bigint): BigUint64Array {
   const words = new BigUint64Array(PAGE_WORDS);
-  if (version === 0n && source.fill === "zero") {
+  if (version === 0n && startsAsZero(source.fill, pfn)) {
     return words;
   }
   const isText = version === 0n && source.fill === "text";
@@ -162,6 +166,10 @@ export function nextOperation(shape: WorkloadShape, vcpu: number, state: VcpuSta
     index = Math.min(share - 1, Math.floor(Math.exp(fraction * Math.log(share + 1))) - 1);
   }
   return { kind, pfn: shape.firstPfn + vcpu + index * shape.vcpus, prng, cursor };
+}
+
+function startsAsZero(fill: WorkloadFill, pfn: number): boolean {
+  return fill === "zero" || (fill === "half-zero" && Math.floor(pfn / ZERO_RUN_PAGES) % 2 === 1);
 }
 
 function pageKey(seed: bigint, pfn: number, version: bigint): bigint {

@@ -98,6 +98,18 @@ describe.each(KINDS)("%s guest", (kind) => {
     await guest.cleanup();
   });
 
+  test.runIf(isHere)("writes zeros into half of its pages where asked to", async () => {
+    const guest = await create("memory=8M,dirty=0,fill=half-zero,seed=5");
+    const pages = new Uint8Array(2048 * PAGE_BYTES);
+    await guest.memory.gather(allPfns(guest), pages);
+    for (let pfn = 0; pfn < 2048; pfn += 5) {
+      const words = new BigUint64Array(pages.buffer, pfn * PAGE_BYTES, 512);
+      expect(words).toEqual(pageWords({ seed: 5n, fill: "half-zero" }, pfn, 0n));
+    }
+    expect(await isProven(guest)).toBe(true);
+    await guest.cleanup();
+  });
+
   test.runIf(isHere)("logs each store, and each only once", async () => {
     const guest = await create(BUSY, "paused");
     await guest.logDirty.enable();

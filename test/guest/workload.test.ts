@@ -31,7 +31,7 @@ describe("page content", () => {
   });
 
   test("a store makes the body random whatever the fill", () => {
-    for (const fill of ["zero", "random", "text"] as const) {
+    for (const fill of ["zero", "random", "text", "half-zero"] as const) {
       expect(sample(pageWords({ seed: 7n, fill }, 5, 2n))).toEqual([
         "5",
         "2",
@@ -57,6 +57,16 @@ describe("page content", () => {
 
   test("zero fill is zero in every word", () => {
     expect(pageWords({ seed: 7n, fill: "zero" }, 5, 0n)).toEqual(new BigUint64Array(512));
+  });
+
+  test("half-zero fill has 16 random pages, then 16 of zeros, and so on", () => {
+    const source = { seed: 7n, fill: "half-zero" } as const;
+    for (const pfn of [0, 15, 32, 47, 64]) {
+      expect(pageWords(source, pfn, 0n)).toEqual(pageWords({ seed: 7n, fill: "random" }, pfn, 0n));
+    }
+    for (const pfn of [16, 31, 48, 63]) {
+      expect(pageWords(source, pfn, 0n)).toEqual(new BigUint64Array(512));
+    }
   });
 
   test("text fill reads as text", () => {

@@ -29,7 +29,12 @@ export interface GuestExports {
 }
 
 /** Numbers by which the machine code knows fills and patterns. */
-export const FILL_CODES: Readonly<Record<WorkloadFill, number>> = { zero: 0, random: 1, text: 2 };
+export const FILL_CODES: Readonly<Record<WorkloadFill, number>> = {
+  zero: 0,
+  random: 1,
+  text: 2,
+  "half-zero": 3,
+};
 export const PATTERN_CODES: Readonly<Record<WorkloadPattern, number>> = {
   sequential: 0,
   uniform: 1,

@@ -62,18 +62,18 @@ function seat(config: GuestConfig, vcpu = 0) {
 }
 
 describe("page content is the oracle's", () => {
-  test.each(["zero", "random", "text"] as const)("fill %s", (fill) => {
-    const config = parseGuestSpec(`synthetic:memory=64K,fill=${fill},seed=0xfedcba9876543210`);
+  test.each(["zero", "random", "text", "half-zero"] as const)("fill %s", (fill) => {
+    const config = parseGuestSpec(`synthetic:memory=128K,fill=${fill},seed=0xfedcba9876543210`);
     const { guest, ram, words } = seat(config);
     ram.fill(0xff);
-    guest.fillPages(0, 15);
-    for (const pfn of [0, 1, 14]) {
+    guest.fillPages(0, 31);
+    for (const pfn of [0, 15, 16, 30]) {
       expect(words(pfn)).toEqual(pageWords(config.workload, pfn, 0n));
     }
-    expect(words(15)[0]).toBe(2n ** 64n - 1n);
+    expect(words(31)[0]).toBe(2n ** 64n - 1n);
     for (const version of [1n, 2n ** 32n, 2n ** 64n - 1n]) {
-      guest.writePage(15, version);
-      expect(words(15)).toEqual(pageWords(config.workload, 15, version));
+      guest.writePage(31, version);
+      expect(words(31)).toEqual(pageWords(config.workload, 31, version));
     }
   });
 });

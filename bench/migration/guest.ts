@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import { type Profile, parseProfile } from "#dist/report/profile.js";
+import type { Via } from "./baseline.ts";
+import type { Lab } from "./lab.ts";
+import type { Usage } from "./process.ts";
+
+/** A migration that went well, the guest's own proof included. */
+export interface Moved {
+  readonly profile: Profile;
+  readonly source: Usage;
+  readonly target: Usage;
+}
+
+/** A migration's way, and what else to say on the command line. */
+export interface Move {
+  readonly via: Via;
+  readonly options?: readonly string[];
+}
+
+const GUEST = "bench";
+
+/**
+ * Creates a guest, has `work` use it, and destroys it.
+ *
+ * @param description as `xenferry create --guest` takes it.
+ */
+export async function withGuest<Result>(
+  lab: Lab,
+  description: string,
+  work: (name: string) => Promise<Result>,
+): Promise<Result> {
+  const name = await createGuest(lab, description);
+  try {
+    return await work(name);
+  } finally {
+    await destroyGuest(lab, name);
+  }
+}
+
+/** Creates a guest; there is one at a time. @returns its name */
+export async function createGuest(lab: Lab, description: string): Promise<string> {
+  await lab.xenferry("create", "--guest", description, "--name", GUEST);
+  return GUEST;
+}
+
+/** Ends a guest. */
+export async function destroyGuest(lab: Lab, name: string): Promise<void> {
+  await lab.xenferry("destroy", name);
+}
+
+/** Migrates a guest to a receiver of its own and has it prove its memory there. */
+export async function migrate(lab: Lab, name: string, { via, options }: Move): Promise<Moved> {
+  const listen = via === "unix" ? `unix:${lab.path(".sock")}` : "tcp://127.0.0.1:0";
+  const receiver = lab.startXenferry("receive", "--listen", listen);
+  try {
+    const { listening } = JSON.parse(await receiver.firstLine()) as { readonly listening: string };
+    const file = lab.path(".json");
+    const sender = await lab.xenferry(
+      ...["migrate", name, listening, "--profile", file],
+      ...(options ?? []),
+    );
+    const { usage: target } = await receiver.finished;
+    await proveGuest(lab, name);
+    const profile = parseProfile(readFileSync(file, "utf8"));
+    return { profile, source: sender.usage, target };
+  } finally {
+    receiver.stop();
+  }
+}
+
+/**
+ * Has a guest check every page of its memory, and that no page is stale.
+ *
+ * @returns page stores in the guest's life. @throws Error unless the proof holds
+ */
+export async function proveGuest(lab: Lab, name: string): Promise<number> {
+  const { stdout } = await lab.xenferry("check", name);
+  const { vcpus } = JSON.parse(stdout) as {
+    readonly vcpus: readonly { readonly stores: string }[];
+  };
+  return vcpus.reduce((sum, { stores }) => sum + Number(stores), 0);
+}
+
+/** All CPU time of a process in seconds. */
+export function cpuSeconds({ userSeconds, systemSeconds }: Omit<Usage, "peakAnonymousBytes">) {
+  return userSeconds + systemSeconds;
+}

@@ -1,0 +1,23 @@
+import type { MigrationCase } from "./case.ts";
+import { cpuMemoryCase } from "./cpu-memory.ts";
+import { downtimeCase } from "./downtime.ts";
+import { firstIterationCases } from "./first-iteration.ts";
+import { halfZeroCase } from "./half-zero.ts";
+import { iterationCostCase } from "./iteration-cost.ts";
+import { memoryCase } from "./memory.ts";
+import { provenCase } from "./proven.ts";
+import { saveRestoreCase } from "./save-restore.ts";
+import { transferOptionsCase } from "./transfer-options.ts";
+
+/** All cases of whole migrations. */
+export const MIGRATION_CASES: readonly MigrationCase[] = [
+  memoryCase,
+  ...firstIterationCases,
+  halfZeroCase,
+  downtimeCase,
+  iterationCostCase,
+  cpuMemoryCase,
+  saveRestoreCase,
+  transferOptionsCase,
+  provenCase,
+];
