@@ -1,14 +1,12 @@
 #include "receive.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <thread>
 
 #include "failure.h"
+#include "zstd.h"
 
 namespace xenferry::pump {
 namespace {
@@ -22,10 +20,14 @@ constexpr std::uint64_t kReservedMask = 0x0ff0'0000'0000'0000;
 constexpr unsigned kUnknownTypes = 0x01e0;
 constexpr unsigned kTypesWithoutData = 1u << 0xd | 1u << 0xe | 1u << 0xf;
 
-// A piece stays in the second level cache between its reading and its storing.
-constexpr std::size_t kPiecePages = 64;
+// A piece stays in the second level cache between its reading and its storing; a pack is one.
+constexpr std::size_t kPiecePages = kPackPages;
 // What is read of pfn words at a time: memory grows with what arrived.
 constexpr std::size_t kWordsBytesMax = 1 << 20;
+
+bool is_page_data(std::uint32_t type) {
+  return type == kPageDataType || (type == kPageDataZstdType && zstd::is_available());
+}
 
 bool has_type(unsigned types, std::uint8_t type) { return (types >> type & 1) != 0; }
 
@@ -36,11 +38,29 @@ struct ReceivePump::Piece {
   std::array<std::byte, kPiecePages * engine::kPageBytes> pages;
   std::array<std::uint32_t, kPiecePages> pfns;
   std::size_t count = 0;
+  // The frame that `pages` are to be made of; empty where they are there.
+  std::vector<std::uint8_t> packed;
+  std::uint64_t record_offset = 0;
+  std::unique_ptr<zstd::Decompressor> decompressor;
 
   engine::ConstWords used_pfns() const { return engine::ConstWords(pfns).first(count); }
+
+  std::span<std::byte> used_pages() { return std::span(pages).first(count * engine::kPageBytes); }
+
+  void unpack();
 };
 
-ReceivePump::ReceivePump(Inlet& inlet, RamFile ram, const engine::Operations& operations,
+void ReceivePump::Piece::unpack() {
+  if (packed.empty()) return;
+  if (decompressor == nullptr) decompressor = std::make_unique<zstd::Decompressor>();
+  const std::span<std::byte> out = used_pages();
+  if (!decompressor->decompress(packed,
+                                {reinterpret_cast<std::uint8_t*>(out.data()), out.size()})) {
+    throw Failure{"PAGE_DATA_COMPRESSION", {{"offset", record_offset}}};
+  }
+}
+
+ReceivePump::ReceivePump(Inlet& inlet, RamFile& ram, const engine::Operations& operations,
                          std::uint64_t offset)
     : inlet_(inlet), ram_(ram), operations_(operations), offset_(offset) {}
 
@@ -59,10 +79,8 @@ void ReceivePump::work() noexcept {
     const auto piece = std::make_unique<Piece>();
     for (;;) {
       if (!take_turn(*piece)) return;
-      {
-        const std::lock_guard<std::mutex> storing(storing_);
-        store(*piece);
-      }
+      piece->unpack();
+      ram_.store(piece->used_pfns(), piece->used_pages());
       const std::lock_guard<std::mutex> state(state_);
       --in_flight_;
       landed_.notify_all();
@@ -106,7 +124,7 @@ bool ReceivePump::read_piece(Piece& piece) {
     is_in_header_ = true;
     read_exactly(std::as_writable_bytes(std::span(&header, 1)));
     is_in_header_ = false;
-    if (header.type != kPageDataType) {
+    if (!is_page_data(header.type)) {
       received_.next = header;
       has_ended_ = true;
       return false;
@@ -116,10 +134,46 @@ bool ReceivePump::read_piece(Piece& piece) {
   piece.count = std::min(kPiecePages, data_pfns_.size() - taken_pages_);
   std::copy_n(data_pfns_.begin() + static_cast<std::ptrdiff_t>(taken_pages_), piece.count,
               piece.pfns.begin());
-  read_exactly(std::span(piece.pages).first(piece.count * engine::kPageBytes));
+  if (is_packed_) {
+    read_pack(piece);
+  } else {
+    piece.packed.clear();
+    read_exactly(piece.used_pages());
+  }
   taken_pages_ += piece.count;
   received_.data_pages += piece.count;
+  if (is_packed_ && taken_pages_ == data_pfns_.size()) end_packed_record();
   return true;
+}
+
+// Reads the pack of the piece's pages; they are made of it outside of the turn.
+void ReceivePump::read_pack(Piece& piece) {
+  std::uint32_t packed_bytes;
+  check_pack(kPackHeadBytes);
+  read_exactly(std::as_writable_bytes(std::span(&packed_bytes, 1)));
+  check_pack(packed_bytes);
+  const std::span<std::byte> pages = piece.used_pages();
+  if (packed_bytes == 0 || packed_bytes > pages.size()) throw damaged();
+  const bool is_plain = packed_bytes == pages.size();
+  piece.packed.resize(is_plain ? 0 : packed_bytes);
+  piece.record_offset = record_offset_;
+  read_exactly(is_plain ? pages : std::as_writable_bytes(std::span(piece.packed)));
+}
+
+// Throws unless the record has so many octets left.
+void ReceivePump::check_pack(std::uint64_t byte_count) const {
+  if (offset_ + byte_count > body_end_) throw damaged();
+}
+
+Failure ReceivePump::damaged() const {
+  return Failure{"PAGE_DATA_COMPRESSION", {{"offset", record_offset_}}};
+}
+
+void ReceivePump::end_packed_record() {
+  if (offset_ != body_end_) throw damaged();
+  std::array<std::byte, kRecordAlignBytes> zeros;
+  const std::uint64_t body_bytes = body_end_ - record_offset_ - sizeof(RecordHeader);
+  read_exactly(std::span(zeros).first(padding_of(body_bytes)));
 }
 
 // Reads the record's head and checks all of it. `offset_` is behind its header.
@@ -148,14 +202,17 @@ void ReceivePump::enter_record(RecordHeader header) {
   read_words(page_count);
   decode_words();
   const std::uint64_t data_pages = keep_data_pfns();
-  if (body_bytes != words_end + data_pages * engine::kPageBytes) {
+  is_packed_ = header.type == kPageDataZstdType;
+  body_end_ = record_offset_ + sizeof header + body_bytes;
+  if (!is_packed_ && body_bytes != words_end + data_pages * engine::kPageBytes) {
     throw failure(
         "PAGE_DATA_LENGTH",
         {{"bodyBytes", body_bytes}, {"pageCount", page_count}, {"dataPages", data_pages}});
   }
   received_.records += 1;
   received_.entries += page_count;
-  received_.bytes += sizeof header + body_bytes;
+  received_.bytes += sizeof header + body_bytes + padding_of(body_bytes);
+  if (is_packed_ && data_pages == 0) end_packed_record();
 }
 
 void ReceivePump::read_words(std::size_t word_count) {
@@ -199,10 +256,10 @@ std::size_t ReceivePump::keep_data_pfns() {
     }
   }
   const auto outside = std::find_if(data_pfns_.begin(), data_pfns_.end(),
-                                    [&](std::uint32_t pfn) { return pfn >= ram_.pfn_count; });
+                                    [&](std::uint32_t pfn) { return pfn >= ram_.pfn_count(); });
   if (outside != data_pfns_.end()) {
     throw Failure{"GUEST_PFN_RANGE",
-                  {{"offset", record_offset_}, {"pfn", *outside}, {"pfnCount", ram_.pfn_count}}};
+                  {{"offset", record_offset_}, {"pfn", *outside}, {"pfnCount", ram_.pfn_count()}}};
   }
   for (std::size_t index = 0; index < types_.size(); ++index) {
     data_pfns_[kept] = data_pfns_[index];
@@ -234,27 +291,6 @@ void ReceivePump::await_order(const Piece& piece) {
   }
   in_flight_end_ = std::uint64_t{highest} + 1;
   ++in_flight_;
-}
-
-// Stores a piece in order of its entries, neighbours together.
-void ReceivePump::store(const Piece& piece) {
-  std::size_t first = 0;
-  for (std::size_t entry = 1; entry <= piece.count; ++entry) {
-    if (entry < piece.count && piece.pfns[entry] == piece.pfns[entry - 1] + 1) continue;
-    std::span<const std::byte> run =
-        std::span(piece.pages)
-            .subspan(first * engine::kPageBytes, (entry - first) * engine::kPageBytes);
-    auto at = static_cast<off_t>(std::uint64_t{piece.pfns[first]} * engine::kPageBytes);
-    while (!run.empty()) {
-      const ssize_t stored = pwrite(ram_.fd, run.data(), run.size(), at);
-      if (stored < 0 && errno == EINTR) continue;
-      if (stored <= 0)
-        throw Failure::of_call("GUEST_HOST_CALL", "pwrite", stored == 0 ? EIO : errno);
-      run = run.subspan(static_cast<std::size_t>(stored));
-      at += stored;
-    }
-    first = entry;
-  }
 }
 
 }  // namespace xenferry::pump

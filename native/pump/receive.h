@@ -11,19 +11,12 @@
 
 #include "../engine/dispatch.h"
 #include "cancel.h"
+#include "failure.h"
+#include "page_data.h"
+#include "ram_file.h"
 #include "wire.h"
 
 namespace xenferry::pump {
-
-// Source: src/format/libxc.ts.
-inline constexpr std::uint32_t kPageDataType = 1;
-
-// Header of a record. Source: libxc-migration-stream.pandoc, "Records".
-struct RecordHeader {
-  std::uint32_t type;
-  std::uint32_t body_bytes;
-};
-static_assert(sizeof(RecordHeader) == 8);
 
 // What came before the first record that is no PAGE_DATA.
 struct Received {
@@ -37,23 +30,17 @@ struct Received {
   RecordHeader next = {};
 };
 
-// Guest RAM as a file: page n lies at n times 4096.
-struct RamFile {
-  int fd;
-  std::uint64_t pfn_count;
-};
-
-// Receives PAGE_DATA records straight into a guest's RAM: threads take turns at reading pieces into
-// buffers that stay in the caches, and store them at the same time.
-// Contract: src/migration/receive-pump.ts. Errors: those of src/codec/page-data.ts.
+// Receives PAGE_DATA records, packed or not, straight into a guest's RAM: threads take turns at
+// reading pieces into buffers that stay in the caches, and store them at the same time. Contract:
+// src/migration/receive-pump.ts. Errors: those of src/codec/page-data.ts.
 class ReceivePump {
  public:
   // `offset` is where the body after `first` starts in the stream.
-  ReceivePump(Inlet& inlet, RamFile ram, const engine::Operations& operations,
+  ReceivePump(Inlet& inlet, RamFile& ram, const engine::Operations& operations,
               std::uint64_t offset);
 
   // Reads the record that `first` (a PAGE_DATA) starts and all PAGE_DATA after it, with
-  // `thread_count` threads, this one among them.
+  // `thread_count` threads, this one among them. Packed ones only where zstd is available.
   // Throws Failure RECORD_TOO_LONG, PAGE_DATA_*, GUEST_PFN_RANGE, GUEST_HOST_CALL,
   // STREAM_TRUNCATED, TRANSPORT_LOST, kCancelled.
   Received run(RecordHeader first, std::size_t thread_count);
@@ -70,11 +57,14 @@ class ReceivePump {
   void decode_words();
   std::size_t keep_data_pfns();
   void read_exactly(std::span<std::byte> out);
+  void read_pack(Piece& piece);
+  void check_pack(std::uint64_t byte_count) const;
+  Failure damaged() const;
+  void end_packed_record();
   void await_order(const Piece& piece);
-  void store(const Piece& piece);
 
   Inlet& inlet_;
-  RamFile ram_;
+  RamFile& ram_;
   const engine::Operations& operations_;
   Received received_;
 
@@ -82,6 +72,9 @@ class ReceivePump {
   std::mutex turn_;
   std::uint64_t offset_;
   std::uint64_t record_offset_ = 0;
+  // Where the record's body ends.
+  std::uint64_t body_end_ = 0;
+  bool is_packed_ = false;
   std::vector<std::uint8_t> words_;
   std::vector<std::uint8_t> types_;
   std::vector<std::uint32_t> data_pfns_;
@@ -90,10 +83,6 @@ class ReceivePump {
   bool is_in_header_ = false;
   // One above the highest page that a piece in flight may store.
   std::uint64_t in_flight_end_ = 0;
-
-  // The kernel lets one thread write to a file at a time, and those who wait for it burn CPU time:
-  // three times the speed was measured with one waiting here instead.
-  std::mutex storing_;
 
   std::mutex state_;
   std::condition_variable landed_;

@@ -6,7 +6,13 @@ import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
 import type { PageEngine } from "../engine/types.ts";
 import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
 import type { SinkMemory } from "../guest/types.ts";
-import { type PumpAddon, type PumpFailure, probePump, pumpError } from "../transport/pump-addon.ts";
+import {
+  type PumpAddon,
+  type PumpFailure,
+  type PumpRamFile,
+  probePump,
+  pumpError,
+} from "../transport/pump-addon.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 
 /** Threads that take turns at reading and storing; more would wait for each other. */
@@ -39,10 +45,10 @@ export function pageTaker(
 async function takePages(
   addon: PumpAddon,
   { source, signal, memory }: Parts,
-  { offset, bodyBytes }: PagesHandOver,
+  { offset, type, bodyBytes }: PagesHandOver,
 ): Promise<PagesTaken | undefined> {
-  const { ramFd, pfnCount } = memory();
-  if (ramFd === undefined) {
+  const ram = ramFileOf(addon, memory());
+  if (ram === undefined) {
     return undefined;
   }
   const { direct } = source;
@@ -57,7 +63,7 @@ async function takePages(
     throwIfInterrupted(signal);
     const threadCount = Math.min(availableParallelism(), THREADS_MAX);
     const bodyOffset = offset + RECORD_HEADER_BYTES;
-    const job = { fd, ramFd, pfnCount, offset: bodyOffset, bodyBytes, threadCount, cancel };
+    const job = { fd, ram, offset: bodyOffset, type, bodyBytes, threadCount, cancel };
     const { value, failure } = await addon.receivePages(job);
     throwIfInterrupted(signal);
     if (value === undefined) {
@@ -70,6 +76,19 @@ async function takePages(
     closeSync(fd);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** One for each guest's RAM, however many channels bring pages for it. */
+const RAM_FILES = new WeakMap<SinkMemory, PumpRamFile>();
+
+function ramFileOf(addon: PumpAddon, memory: SinkMemory): PumpRamFile | undefined {
+  const { ramFd: fd, pfnCount } = memory;
+  if (fd === undefined) {
+    return undefined;
+  }
+  const known = RAM_FILES.get(memory) ?? new addon.RamFile({ fd, pfnCount });
+  RAM_FILES.set(memory, known);
+  return known;
 }
 
 /** The error that the codec has for the same octets. */
