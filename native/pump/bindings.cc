@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "async.h"
+#include "readable_watch.h"
 #include "receive.h"
 #include "send.h"
 
@@ -31,7 +32,7 @@ namespace {
 
 using Info = Napi::CallbackInfo;
 
-constexpr std::uint32_t kAbiVersion = 1;
+constexpr std::uint32_t kAbiVersion = 2;
 
 std::uint64_t whole(const Napi::Object& object, const char* name) {
   return static_cast<std::uint64_t>(object.Get(name).As<Napi::Number>().Int64Value());
@@ -181,19 +182,6 @@ Napi::Value read_now(const Info& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
-// waitReadable(fd, cancel)
-Napi::Value wait_until_readable(const Info& info) {
-  const int fd = info[0].As<Napi::Number>().Int32Value();
-  const Cancel& cancel = CancelHandle::of(info[1]);
-  const auto work = [fd, &cancel] {
-    wait_readable(fd, cancel);
-    return true;
-  };
-  const auto to_js = [](Napi::Env env, bool) { return env.Undefined(); };
-  return PumpCall<decltype(work), decltype(to_js)>::start(info.Env(), {info[1].As<Napi::Object>()},
-                                                          work, to_js);
-}
-
 // duplicate(fd): a descriptor of the caller's own on the same pipe; negative errno on failure.
 Napi::Value duplicate(const Info& info) {
   const int fd = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
@@ -203,10 +191,10 @@ Napi::Value duplicate(const Info& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["abiVersion"] = Napi::Number::New(env, kAbiVersion);
   exports["Cancel"] = CancelHandle::define(env);
+  exports["ReadableWatch"] = ReadableWatch::define(env);
   exports["Sender"] = Sender::define(env);
   exports["receivePages"] = Napi::Function::New(env, receive_pages, "receivePages");
   exports["readNow"] = Napi::Function::New(env, read_now, "readNow");
-  exports["waitReadable"] = Napi::Function::New(env, wait_until_readable, "waitReadable");
   exports["duplicate"] = Napi::Function::New(env, duplicate, "duplicate");
   return exports;
 }
