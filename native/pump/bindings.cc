@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "async.h"
+#include "readable_watch.h"
 #include "receive.h"
 #include "send.h"
 
@@ -229,19 +230,6 @@ Napi::Value read_now(const Info& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
-// waitReadable(fd, cancel)
-Napi::Value wait_until_readable(const Info& info) {
-  const int fd = info[0].As<Napi::Number>().Int32Value();
-  const Cancel& cancel = CancelHandle::of(info[1]);
-  const auto work = [fd, &cancel] {
-    wait_readable(fd, cancel);
-    return true;
-  };
-  const auto to_js = [](Napi::Env env, bool) { return env.Undefined(); };
-  return PumpCall<decltype(work), decltype(to_js)>::start(info.Env(), {info[1].As<Napi::Object>()},
-                                                          work, to_js);
-}
-
 // duplicate(fd): a descriptor of the caller's own on the same pipe; negative errno on failure.
 Napi::Value duplicate(const Info& info) {
   const int fd = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
@@ -251,13 +239,13 @@ Napi::Value duplicate(const Info& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["abiVersion"] = Napi::Number::New(env, kAbiVersion);
   exports["Cancel"] = CancelHandle::define(env);
+  exports["ReadableWatch"] = ReadableWatch::define(env);
   exports["Sender"] = Sender::define(env);
   exports["Iteration"] = IterationHandle::define(env);
   exports["RamFile"] = RamFileHandle::define(env);
   exports["hasZstd"] = Napi::Boolean::New(env, zstd::is_available());
   exports["receivePages"] = Napi::Function::New(env, receive_pages, "receivePages");
   exports["readNow"] = Napi::Function::New(env, read_now, "readNow");
-  exports["waitReadable"] = Napi::Function::New(env, wait_until_readable, "waitReadable");
   exports["duplicate"] = Napi::Function::New(env, duplicate, "duplicate");
   return exports;
 }

@@ -85,10 +85,22 @@ export interface PumpResult<Value> {
   readonly failure?: PumpFailure;
 }
 
+/** Waits for octets on a socket or pipe, in the event loop and on no thread. */
+export interface ReadableWatch {
+  /**
+   * Resolves when the descriptor has octets, has ended, or has failed; reading tells which. One at
+   * a time.
+   */
+  wait(): Promise<PumpResult<undefined>>;
+  /** Ends a wait under way as `CANCELLED`; then the descriptor may be closed. The last call. */
+  close(): void;
+}
+
 /** The pump add-on: octets between descriptors and guest memory, off the JavaScript thread. */
 export interface PumpAddon {
   readonly abiVersion: number;
   readonly Cancel: new () => PumpCancel;
+  readonly ReadableWatch: new (fd: number) => ReadableWatch;
   readonly Sender: new (options: {
     readonly windows: readonly Window[];
     /** 0 is no limit. */
@@ -107,8 +119,6 @@ export interface PumpAddon {
   receivePages(job: ReceiveJob): Promise<PumpResult<ReceivedPages>>;
   /** Octets read now, 0 at the end, -1 where there are none yet. */
   readNow(fd: number, bytes: Uint8Array): number | { readonly failure: PumpFailure };
-  /** Resolves when `fd` has octets, has ended, or has failed. */
-  waitReadable(fd: number, cancel: PumpCancel): Promise<PumpResult<undefined>>;
   /** A descriptor of the caller's own on the same pipe; a negative errno on failure. */
   duplicate(fd: number): number;
 }
