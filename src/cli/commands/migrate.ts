@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { attachGuest } from "../../guest/open.ts";
 import { migrateGuest } from "../../migration/migrate.ts";
+import { rehearseMigration } from "../../migration/rehearsal.ts";
 import { renderProfile } from "../../report/render.ts";
 import { type Address, parseAddress } from "../../transport/address.ts";
 import { connect } from "../../transport/open.ts";
@@ -39,7 +40,10 @@ async function migrate(
   const address = parseAddress(host);
   const guest = await attachGuest(name, { runDir: context.runDir });
   try {
-    const connection = await connect(reachable(address, context));
+    const [connection] = await Promise.all([
+      connect(reachable(address, context)),
+      rehearseMigration(context.engine().engine),
+    ]);
     try {
       const profile = await runTransfer(
         context,

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { openBackend } from "../../guest/open.ts";
 import type { GuestKind } from "../../guest/types.ts";
 import { receiveGuest } from "../../migration/receive.ts";
+import { rehearseMigration } from "../../migration/rehearsal.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { formatAddress, parseAddress } from "../../transport/address.ts";
 import type { Connection } from "../../transport/connection.ts";
@@ -45,6 +46,7 @@ export function registerReceive({ program, run }: Registrar): void {
 
 async function receive(context: Context, options: ReceiveOptions): Promise<number> {
   if (options.stdio === true) {
+    await rehearseMigration(context.engine().engine);
     await receiveOne(context, stdioConnection(), options);
     return EXIT.SUCCESS;
   }
@@ -53,6 +55,7 @@ async function receive(context: Context, options: ReceiveOptions): Promise<numbe
   const address = formatAddress(listener.address);
   context.announce({ listening: address }, `listening on ${address}`);
   try {
+    await rehearseMigration(context.engine().engine);
     do {
       await receiveOrReport(context, await listener.accept(), options);
     } while (options.keep === true && !context.signal.aborted);
