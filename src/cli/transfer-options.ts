@@ -55,9 +55,10 @@ export function addChannelOptions(command: Command): Command {
       channelCount,
     )
     .addOption(
-      new Option("--compress <how>", "pack pages: never, always, or where it takes less time").choices(
-        ["none", "zstd", "auto"],
-      ),
+      new Option(
+        "--compress <how>",
+        "pack pages: never, always, or where it takes less time",
+      ).choices(["none", "zstd", "auto"]),
     )
     .option(
       "--auto",

@@ -32,6 +32,7 @@ export class ChannelReader {
   #reached = new Deferred<number>();
   #released = new Deferred<void>();
   #running: Promise<void> = Promise.resolve();
+  #taking: Promise<unknown> = Promise.resolve();
   #pages = 0;
 
   constructor(parts: Parts) {
@@ -75,6 +76,11 @@ export class ChannelReader {
     released.resolve();
   }
 
+  /** Waits until no page is being stored; none will be once taking pages has been cancelled. */
+  async idle(): Promise<void> {
+    await this.#taking.catch(() => undefined);
+  }
+
   /** Ends it; resolves when nothing is under way any more. */
   async close(): Promise<void> {
     this.#released.reject(new MigrationError("TRANSPORT_LOST", { closed: true }));
@@ -116,7 +122,9 @@ export class ChannelReader {
     const { connection, takePages } = this.#parts;
     let header = first;
     while (isPageData(header.type)) {
-      const taken = await takePages?.({ kind: "pages-hand-over", ...header });
+      const taking = takePages?.({ kind: "pages-hand-over", ...header });
+      this.#taking = Promise.resolve(taking);
+      const taken = await taking;
       if (taken === undefined) {
         throw this.#unexpected(header);
       }

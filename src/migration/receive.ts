@@ -63,7 +63,7 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
       },
       own: channels,
     });
-    await channels.close();
+    await channels.stop();
     await handshake.sendReady();
     await handshake.awaitPermission();
     isPermitted = true;
@@ -76,13 +76,14 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
     const bytes = restored.bytes + channels.bytes;
     return { name: restored.config.name, pages, bytes, totalMs: clock.nowMs() - startMs };
   } catch (error) {
-    await channels.close();
+    await channels.stop();
     if (!isPermitted) {
       await sink?.destroy();
     }
     throw isPermitted ? error : orInterruption(signal, channels.failure ?? error);
   } finally {
     signal.removeEventListener("abort", giveUp);
+    await channels.close();
     await sink?.cleanup();
   }
 }

@@ -53,8 +53,7 @@ export class TargetChannels implements OwnRecords {
   /** Says what of `offer` can be used here, and opens the door for it. @throws TRANSPORT_* */
   async offer(offer: Offer, memory: SinkMemory): Promise<void> {
     const { handshake, connection, engine, door } = this.#parts;
-    const addon =
-      memory.ramFd === undefined ? undefined : takingAddon(engine, connection.source);
+    const addon = memory.ramFd === undefined ? undefined : takingAddon(engine, connection.source);
     const token = new Uint8Array(randomBytes(TOKEN_BYTES));
     const isOpen = addon !== undefined && door !== undefined;
     const channels = isOpen ? Math.max(1, Math.min(offer.channels, CHANNELS_MAX)) : 1;
@@ -92,10 +91,16 @@ export class TargetChannels implements OwnRecords {
     }
   }
 
-  /** Ends all channels and waits until nothing of them writes to the guest's RAM any more. */
-  async close(): Promise<void> {
+  /** Lets nothing more in, and waits until no channel stores in the guest's RAM any more. */
+  async stop(): Promise<void> {
     this.#parts.door?.close();
     this.#closing.abort();
+    await Promise.all([...this.#readers.values()].map((reader) => reader.idle()));
+  }
+
+  /** Ends all channels. */
+  async close(): Promise<void> {
+    await this.stop();
     await Promise.all([...this.#readers.values()].map((reader) => reader.close()));
   }
 
