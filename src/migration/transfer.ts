@@ -104,14 +104,14 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   }
   const suspendedMs = clock.nowMs();
   onProgress({ kind: "phase", phase: "stop-and-copy" });
+  // The harvest takes longest, so it is asked for first.
+  const harvest = isLive ? memory.harvest() : Promise.resolve();
   const atStop = guest.status();
   const state = guest.state();
-  for (const answer of [atStop, state]) {
+  for (const answer of [harvest, atStop, state]) {
     answer.catch(() => undefined);
   }
-  if (isLive) {
-    await memory.harvest();
-  }
+  await harvest;
   const finalStartMs = clock.nowMs();
   await memory.finalCopy();
   const stateStartMs = clock.nowMs();
