@@ -12,8 +12,8 @@
 
 namespace xenferry::pump {
 
-// The digest of each page as it was last sent: 33 octets a page, of memory that is taken up as pages
-// are digested. Threads may use it at the same time for different pages.
+// The digest of each page as it was last sent: 33 octets a page, of memory that is taken up as
+// pages are digested. Threads may use it at the same time for different pages.
 class PageDigests {
  public:
   // `key` is secret and random, of engine::kDigestKeyBytes. Optional ones are made only where they
