@@ -93,8 +93,8 @@ class RamFileHandle : public Napi::ObjectWrap<RamFileHandle> {
   RamFile ram_;
 };
 
-// new Sender({ windows, bytesPerSecondMax, digests?: { pfnCount, key, isOptional } }): a guest's RAM
-// on its way out.
+// new Sender({ windows, bytesPerSecondMax, digests?: { pfnCount, key, isOptional } }): a guest's
+// RAM on its way out.
 class Sender : public Napi::ObjectWrap<Sender> {
  public:
   explicit Sender(const Info& info)

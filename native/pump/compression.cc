@@ -49,8 +49,7 @@ double CompressionChoice::cost() const noexcept {
   return std::min(plain_.cost, packed_.cost);
 }
 
-void CompressionChoice::sent(std::uint64_t data_bytes, bool was_packed,
-                             Duration elapsed) noexcept {
+void CompressionChoice::sent(std::uint64_t data_bytes, bool was_packed, Duration elapsed) noexcept {
   Way& way = was_packed ? packed_ : plain_;
   const double cost =
       std::chrono::duration<double>(elapsed).count() / static_cast<double>(data_bytes);
