@@ -66,6 +66,7 @@ class NativePump implements SendPump, PumpExtras {
   readonly #channels: Channel[];
   #sending: Sending | undefined;
   #iterations = 0;
+  #bytesBefore = 0;
 
   constructor({ addon, memory, sink, options }: Parts) {
     const { windows, pfnCount } = memory;
@@ -76,8 +77,14 @@ class NativePump implements SendPump, PumpExtras {
     this.#sender = new addon.Sender({
       windows,
       bytesPerSecondMax,
-      ...(skipsUnchanged && { digests: { pfnCount, key: randomDigestKey() } }),
+      ...(skipsUnchanged !== false && {
+        digests: { pfnCount, key: randomDigestKey(), isOptional: skipsUnchanged === "auto" },
+      }),
     });
+  }
+
+  get bytesSent(): number {
+    return this.#bytesBefore + (this.#sending?.counts.bytes ?? 0);
   }
 
   pack(compression: Compression): void {
@@ -102,6 +109,7 @@ class NativePump implements SendPump, PumpExtras {
       await sending.finish();
     } finally {
       this.#sending = undefined;
+      this.#bytesBefore += sending.counts.bytes;
     }
     await endIteration(this.#iterations++, sending.channels);
     return sending.counts;

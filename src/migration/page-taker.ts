@@ -36,10 +36,17 @@ interface Parts {
 export function pageTaker(
   parts: Parts,
 ): ((first: PagesHandOver) => Promise<PagesTaken | undefined>) | undefined {
-  const { addon } = parts.engine.name === "native" ? probePump() : {};
-  return addon === undefined || parts.source.direct === undefined
-    ? undefined
-    : (first) => takePages(addon, parts, first);
+  const addon = takingAddon(parts.engine, parts.source);
+  return addon && ((first) => takePages(addon, parts, first));
+}
+
+/**
+ * The add-on that takes pages from `source`; `undefined` where the native engine is not used, or
+ * the source has no descriptor.
+ */
+export function takingAddon(engine: PageEngine, source: ByteSource): PumpAddon | undefined {
+  const { addon } = engine.name === "native" ? probePump() : {};
+  return source.direct === undefined ? undefined : addon;
 }
 
 async function takePages(

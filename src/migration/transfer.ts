@@ -26,6 +26,8 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
   readonly zeroPages: ZeroPages;
   readonly pump: PumpOptions;
+  /** Called behind the stream's headers, before any page. */
+  readonly beforePages?: (sink: ByteSink, pump: SendPump) => Promise<void>;
 }
 
 /** A stream that was sent to its END, of a guest that is now suspended. */
@@ -74,6 +76,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const writer = createImageWriter(sink, engine);
   await writer.begin(guest.config);
   const pump = choosePump({ memory: guest.memory, engine, sink, clock, options: options.pump });
+  await options.beforePages?.(sink, pump);
   const memory = new MemoryTransfer({
     guest,
     engine,

@@ -85,6 +85,10 @@ export const profileSchema = z.object({
   mode: z.enum(["live", "non-live"]).optional(),
   /** What moved the pages: threads of the add-on, or TypeScript. */
   pump: z.enum(["native", "portable"]).optional(),
+  /** Connections that pages went over, the stream's own included; of migrations. */
+  channels: z.number().int().positive().optional(),
+  /** Whether pages were packed, as the receiver agreed; of migrations. */
+  compression: z.enum(["none", "zstd", "auto"]).optional(),
   policy: z.object({ name: z.string(), parameters: z.record(z.string(), z.number()) }).optional(),
   /** Why the loop ended, in the policy's words. */
   stopReason: z.string().optional(),
