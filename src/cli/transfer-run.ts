@@ -13,6 +13,7 @@ export interface TransferTask {
   readonly guest: GuestSource;
   readonly target: string;
   readonly options: TransferCliOptions;
+  readonly alignsPages?: boolean;
 }
 
 /** What a save or migration reports when it ends well. */
@@ -80,7 +81,7 @@ export async function runTransfer(
       onProgress,
       signal,
       zeroPages,
-      pump: { bytesPerSecondMax, skipsUnchanged },
+      pump: { bytesPerSecondMax, skipsUnchanged, alignsPages: task.alignsPages === true },
     });
     return await finish(endingOf(result));
   } catch (error) {

@@ -39,6 +39,11 @@ export interface PumpOptions {
    * costs 32 octets a page and a copy of each page sent.
    */
   readonly skipsUnchanged: boolean;
+  /**
+   * Whether the pages of each PAGE_DATA start at a multiple of the page size in the stream, by a
+   * PAGE_ALIGNMENT record before it: for files. The sink's offset must be a multiple of 8.
+   */
+  readonly alignsPages?: boolean;
 }
 
 /** Sends the dirty pages of a guest to a transport as PAGE_DATA records. */

@@ -71,7 +71,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const throwIfAborted = () => throwIfInterrupted(signal);
   onProgress({ kind: "phase", phase: "setup" });
   const wasRunning = (await guest.status()).runState === "running";
-  const writer = createImageWriter(sink, engine);
+  const layout = options.pump.alignsPages === true ? "aligned" : "dense";
+  const writer = createImageWriter(sink, engine, layout);
   await writer.begin(guest.config);
   const pump = choosePump({ memory: guest.memory, engine, sink, clock, options: options.pump });
   const memory = new MemoryTransfer({

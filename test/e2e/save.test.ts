@@ -41,6 +41,29 @@ function save(guest: GuestSource, after: AfterSave, signal = never) {
   return saveGuest({ ...TRANSFER, guest, engine, file, after, signal });
 }
 
+/** Saves it with its page data at multiples of the page size. */
+function saveAligned(guest: GuestSource, changes: Partial<Parameters<typeof saveGuest>[0]> = {}) {
+  const pump = { ...TRANSFER.pump, alignsPages: true };
+  const job = { ...TRANSFER, guest, engine, file, after: "destroy", signal: never } as const;
+  return saveGuest({ ...job, pump, ...changes });
+}
+
+/** What is read of the image: where pages start, and of what kinds its events are. */
+async function pagesOfImage() {
+  const image = await openImage(file);
+  const pageOffsets: number[] = [];
+  const names: string[] = [];
+  for await (const event of pullEvents(image, engine)) {
+    if (event.kind === "page-data" && event.pages.length > 0) {
+      pageOffsets.push(event.pagesOffset);
+    } else if (event.kind === "record") {
+      names.push(`${event.name}`);
+    }
+  }
+  await image.close();
+  return { pageOffsets, names };
+}
+
 async function restore() {
   const source = await openImage(file);
   try {
@@ -95,6 +118,24 @@ describe.each(KINDS)("saving a %s guest", (kind) => {
     expect(iterations).toHaveLength(1);
     expect((await guest.status()).runState).toBe("paused");
     await guest.cleanup();
+  });
+
+  test.runIf(isHere)("can align page data, and verify takes the image, and restore", async () => {
+    const guest = await create();
+    await storesMore(guest, 50);
+    await saveAligned(guest);
+    await guest.cleanup();
+    const { pageOffsets, names } = await pagesOfImage();
+    expect(pageOffsets.length).toBeGreaterThan(1);
+    expect(pageOffsets.filter((offset) => offset % 4096 !== 0)).toEqual([]);
+    expect(names).toContain("PAGE_ALIGNMENT");
+    const image = await openImage(file);
+    const { findings } = await verifyStream(image, { pageDataHead: engine });
+    await image.close();
+    expect(findings).toEqual([]);
+    const restored = await restore();
+    expect(await isProven(restored)).toBe(true);
+    await restored.cleanup();
   });
 
   test.runIf(isHere)("gives an image that verify accepts", async () => {

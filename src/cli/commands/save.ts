@@ -13,6 +13,7 @@ import { runTransfer } from "../transfer-run.ts";
 interface SaveOptions extends TransferCliOptions {
   readonly continue?: boolean;
   readonly paused?: boolean;
+  readonly alignPages?: boolean;
 }
 
 export function registerSave({ program, run }: Registrar): void {
@@ -21,7 +22,8 @@ export function registerSave({ program, run }: Registrar): void {
       .command("save <guest> <file>")
       .description("save a guest to a file; it ends here unless -c or -p is given")
       .option("-c, --continue", "let the guest run on")
-      .option("-p, --paused", "leave the guest paused"),
+      .option("-p, --paused", "leave the guest paused")
+      .option("--align-pages", "start page data at multiples of 4096 in the file, for direct I/O"),
   ).action((name: string, file: string, options: SaveOptions, command: Command) =>
     run(command, (context) => save(context, { name, file }, options)),
   );
@@ -37,7 +39,7 @@ async function save(
   try {
     const profile = await runTransfer(
       context,
-      { operation: "save", guest, target: file, options },
+      { operation: "save", guest, target: file, options, alignsPages: options.alignPages === true },
       (transfer) => saveGuest({ ...transfer, file, after }),
     );
     const saved = `saved ${formatBytes(profile.totalBytes)} to ${file}`;
