@@ -66,7 +66,9 @@
             "<@(engine_sources)",
             "native/pump/batch.cc",
             "native/pump/bindings.cc",
+            "native/pump/image_source.cc",
             "native/pump/receive.cc",
+            "native/pump/record_walk.cc",
             "native/pump/send.cc",
             "native/pump/throttle.cc",
             "native/pump/wire.cc"

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "async.h"
+#include "image_source.h"
 #include "receive.h"
 #include "send.h"
 
@@ -132,7 +133,13 @@ class Sender : public Napi::ObjectWrap<Sender> {
   SendPump pump_;
 };
 
-Napi::Object received_to_js(Napi::Env env, const Received& received) {
+struct ReceivedFrom {
+  Received received;
+  std::uint64_t direct_bytes;
+};
+
+Napi::Object received_to_js(Napi::Env env, const ReceivedFrom& from) {
+  const Received& received = from.received;
   auto object = Napi::Object::New(env);
   const auto set = [&](const char* name, std::uint64_t value) {
     object[name] = Napi::Number::New(env, static_cast<double>(value));
@@ -141,12 +148,20 @@ Napi::Object received_to_js(Napi::Env env, const Received& received) {
   set("entries", received.entries);
   set("dataPages", received.data_pages);
   set("bytes", received.bytes);
+  set("directBytes", from.direct_bytes);
   set("nextType", received.next.type);
   set("nextBodyBytes", received.next.body_bytes);
   return object;
 }
 
-// receivePages({ fd, ramFd, pfnCount, offset, bodyBytes, threadCount, cancel })
+FileReads reads_of(const Napi::Value& name) {
+  const auto text = name.As<Napi::String>().Utf8Value();
+  return text == "direct"   ? FileReads::kDirect
+         : text == "cached" ? FileReads::kCached
+                            : FileReads::kAuto;
+}
+
+// receivePages({ fd, fileReads?, ramFd, pfnCount, offset, bodyBytes, threadCount, cancel })
 Napi::Value receive_pages(const Info& info) {
   const auto job = info[0].As<Napi::Object>();
   const int fd = fd_of(job, "fd");
@@ -155,9 +170,21 @@ Napi::Value receive_pages(const Info& info) {
   const RecordHeader first = {kPageDataType, static_cast<std::uint32_t>(whole(job, "bodyBytes"))};
   const std::size_t thread_count = whole(job, "threadCount");
   const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
-  const auto work = [=, &cancel] {
+  const bool is_file = job.Has("fileReads");
+  const FileReads reads = is_file ? reads_of(job.Get("fileReads")) : FileReads::kCached;
+  const auto work = [=, &cancel]() -> ReceivedFrom {
+    const auto run = [&](PageSource& source) {
+      return ReceivePump{source, ram, engine::measured_operations(), offset}.run(first,
+                                                                                 thread_count);
+    };
+    if (is_file) {
+      ImageSource image{fd, offset, reads, cancel};
+      const Received received = run(image);
+      return {received, image.direct_bytes()};
+    }
     Inlet inlet{fd, cancel};
-    return ReceivePump{inlet, ram, engine::measured_operations(), offset}.run(first, thread_count);
+    StreamSource stream{inlet};
+    return {run(stream), 0};
   };
   return PumpCall<decltype(work), decltype(&received_to_js)>::start(info.Env(), {job}, work,
                                                                     &received_to_js);

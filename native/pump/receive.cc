@@ -4,64 +4,36 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <memory>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include "failure.h"
 
 namespace xenferry::pump {
-namespace {
 
-// Source: src/format/libxc.ts, src/format/page-type.ts.
-
-constexpr std::uint32_t kRecordBytesMax = 128u << 20;
-constexpr std::size_t kPageDataHeadBytes = 8;
-constexpr std::uint64_t kPfnHighMask = 0x000f'ffff'0000'0000;
-constexpr std::uint64_t kReservedMask = 0x0ff0'0000'0000'0000;
-constexpr unsigned kUnknownTypes = 0x01e0;
-constexpr unsigned kTypesWithoutData = 1u << 0xd | 1u << 0xe | 1u << 0xf;
-
-// A piece stays in the second level cache between its reading and its storing.
-constexpr std::size_t kPiecePages = 64;
-// What is read of pfn words at a time: memory grows with what arrived.
-constexpr std::size_t kWordsBytesMax = 1 << 20;
-
-bool has_type(unsigned types, std::uint8_t type) { return (types >> type & 1) != 0; }
-
-}  // namespace
-
-// Pages on their way from the transport into RAM.
-struct ReceivePump::Piece {
-  std::array<std::byte, kPiecePages * engine::kPageBytes> pages;
-  std::array<std::uint32_t, kPiecePages> pfns;
-  std::size_t count = 0;
-
-  engine::ConstWords used_pfns() const { return engine::ConstWords(pfns).first(count); }
-};
-
-ReceivePump::ReceivePump(Inlet& inlet, RamFile ram, const engine::Operations& operations,
+ReceivePump::ReceivePump(PageSource& source, RamFile ram, const engine::Operations& operations,
                          std::uint64_t offset)
-    : inlet_(inlet), ram_(ram), operations_(operations), offset_(offset) {}
+    : source_(source), ram_(ram), walk_(source, ram.pfn_count, operations, offset) {}
 
 Received ReceivePump::run(RecordHeader first, std::size_t thread_count) {
-  enter_record(first);
+  walk_.begin(first);
   std::vector<std::jthread> helpers;
   while (helpers.size() + 1 < thread_count) helpers.emplace_back([this] { work(); });
   work();
   helpers.clear();
   if (failure_ != nullptr) std::rethrow_exception(failure_);
-  return received_;
+  return walk_.received();
 }
 
 void ReceivePump::work() noexcept {
   try {
-    const auto piece = std::make_unique<Piece>();
-    for (;;) {
-      if (!take_turn(*piece)) return;
+    Piece piece{source_.piece_pages()};
+    while (take_turn(piece)) {
+      source_.fetch(piece);
       {
         const std::lock_guard<std::mutex> storing(storing_);
-        store(*piece);
+        store(piece);
       }
       const std::lock_guard<std::mutex> state(state_);
       --in_flight_;
@@ -72,12 +44,16 @@ void ReceivePump::work() noexcept {
   }
 }
 
-// Reads a piece when it is this thread's turn; false where nothing is left to read. A failure is
+// Claims a piece when it is this thread's turn; false where nothing is left to claim. A failure is
 // kept before the turn ends: what the next thread would meet is only its consequence.
 bool ReceivePump::take_turn(Piece& piece) noexcept {
   const std::lock_guard<std::mutex> turn(turn_);
   try {
-    if (!read_piece(piece)) return false;
+    {
+      const std::lock_guard<std::mutex> state(state_);
+      if (failure_ != nullptr) return false;
+    }
+    if (!walk_.take(piece)) return false;
     await_order(piece);
     return true;
   } catch (...) {
@@ -93,141 +69,10 @@ void ReceivePump::keep_failure() noexcept {
   landed_.notify_all();
 }
 
-// Reads up to a piece's pages of one record; false where nothing is left to read.
-bool ReceivePump::read_piece(Piece& piece) {
-  for (;;) {
-    {
-      const std::lock_guard<std::mutex> state(state_);
-      if (has_ended_ || failure_ != nullptr) return false;
-    }
-    if (taken_pages_ < data_pfns_.size()) break;
-    RecordHeader header;
-    record_offset_ = offset_;
-    is_in_header_ = true;
-    read_exactly(std::as_writable_bytes(std::span(&header, 1)));
-    is_in_header_ = false;
-    if (header.type != kPageDataType) {
-      received_.next = header;
-      has_ended_ = true;
-      return false;
-    }
-    enter_record(header);
-  }
-  piece.count = std::min(kPiecePages, data_pfns_.size() - taken_pages_);
-  std::copy_n(data_pfns_.begin() + static_cast<std::ptrdiff_t>(taken_pages_), piece.count,
-              piece.pfns.begin());
-  read_exactly(std::span(piece.pages).first(piece.count * engine::kPageBytes));
-  taken_pages_ += piece.count;
-  received_.data_pages += piece.count;
-  return true;
-}
-
-// Reads the record's head and checks all of it. `offset_` is behind its header.
-void ReceivePump::enter_record(RecordHeader header) {
-  record_offset_ = offset_ - sizeof header;
-  const auto failure = [this](const char* code, Failure::Facts facts) {
-    facts.insert(facts.begin(), {"offset", record_offset_});
-    return Failure{code, std::move(facts)};
-  };
-  const std::uint64_t body_bytes = header.body_bytes;
-  if (body_bytes > kRecordBytesMax) {
-    throw failure("RECORD_TOO_LONG",
-                  {{"bodyBytes", body_bytes}, {"bodyBytesMax", kRecordBytesMax}});
-  }
-  if (body_bytes < kPageDataHeadBytes) {
-    throw failure("PAGE_DATA_LENGTH", {{"bodyBytes", body_bytes}});
-  }
-  std::array<std::uint32_t, 2> head;
-  read_exactly(std::as_writable_bytes(std::span(head)));
-  const std::uint64_t page_count = head[0];
-  if (page_count == 0) throw failure("PAGE_DATA_COUNT", {});
-  const std::uint64_t words_end = kPageDataHeadBytes + page_count * engine::kPfnWordBytes;
-  if (words_end > body_bytes) {
-    throw failure("PAGE_DATA_LENGTH", {{"bodyBytes", body_bytes}, {"pageCount", page_count}});
-  }
-  read_words(page_count);
-  decode_words();
-  const std::uint64_t data_pages = keep_data_pfns();
-  if (body_bytes != words_end + data_pages * engine::kPageBytes) {
-    throw failure(
-        "PAGE_DATA_LENGTH",
-        {{"bodyBytes", body_bytes}, {"pageCount", page_count}, {"dataPages", data_pages}});
-  }
-  received_.records += 1;
-  received_.entries += page_count;
-  received_.bytes += sizeof header + body_bytes;
-}
-
-void ReceivePump::read_words(std::size_t word_count) {
-  words_.clear();
-  const std::size_t end = word_count * engine::kPfnWordBytes;
-  while (words_.size() < end) {
-    const std::size_t filled = words_.size();
-    words_.resize(std::min(end, filled + kWordsBytesMax));
-    read_exactly(std::as_writable_bytes(std::span(words_)).subspan(filled));
-  }
-}
-
-// Splits the pfn words into columns. Reserved bits are ignored, as a receiver must.
-void ReceivePump::decode_words() {
-  const std::size_t count = words_.size() / engine::kPfnWordBytes;
-  data_pfns_.resize(count);
-  types_.resize(count);
-  std::size_t done = 0;
-  while (done < count) {
-    const engine::Bytes rest = engine::Bytes(words_).subspan(done * engine::kPfnWordBytes);
-    done += operations_.decode_page_data_head.run()(rest, engine::Words(data_pfns_).subspan(done),
-                                                    engine::Bytes(types_).subspan(done));
-    if (done == count) break;
-    std::uint8_t* const refused = words_.data() + done * engine::kPfnWordBytes;
-    const std::uint64_t word = engine::load_u64(refused);
-    if ((word & kPfnHighMask) != 0) {
-      const std::uint64_t pfn = word & (kPfnHighMask | 0xffff'ffff);
-      throw Failure{"PAGE_DATA_PFN", {{"offset", record_offset_}, {"pfn", pfn}, {"index", done}}};
-    }
-    engine::store_u64(refused, word & ~kReservedMask);
-  }
-}
-
-// Drops the frames without data from `data_pfns_`; returns how many are left.
-std::size_t ReceivePump::keep_data_pfns() {
-  std::size_t kept = 0;
-  for (std::size_t index = 0; index < types_.size(); ++index) {
-    if (has_type(kUnknownTypes, types_[index])) {
-      throw Failure{"PAGE_DATA_TYPE",
-                    {{"offset", record_offset_}, {"pageType", types_[index]}, {"index", index}}};
-    }
-  }
-  const auto outside = std::find_if(data_pfns_.begin(), data_pfns_.end(),
-                                    [&](std::uint32_t pfn) { return pfn >= ram_.pfn_count; });
-  if (outside != data_pfns_.end()) {
-    throw Failure{"GUEST_PFN_RANGE",
-                  {{"offset", record_offset_}, {"pfn", *outside}, {"pfnCount", ram_.pfn_count}}};
-  }
-  for (std::size_t index = 0; index < types_.size(); ++index) {
-    data_pfns_[kept] = data_pfns_[index];
-    kept += has_type(kTypesWithoutData, types_[index]) ? 0 : 1;
-  }
-  data_pfns_.resize(kept);
-  taken_pages_ = 0;
-  return kept;
-}
-
-void ReceivePump::read_exactly(std::span<std::byte> out) {
-  const std::size_t got = inlet_.read(out);
-  if (got < out.size()) {
-    throw Failure{"STREAM_TRUNCATED",
-                  {{"offset", offset_ + got},
-                   {"recordOffset", record_offset_},
-                   {"isInHeader", is_in_header_ ? 1u : 0u}}};
-  }
-  offset_ += out.size();
-}
-
 // Pages are stored in the stream's order where that matters: a piece that names a page which one in
 // flight may name too waits until all of those have landed.
 void ReceivePump::await_order(const Piece& piece) {
-  const auto [lowest, highest] = std::ranges::minmax(piece.used_pfns());
+  const auto [lowest, highest] = std::ranges::minmax(piece.pfns());
   std::unique_lock<std::mutex> state(state_);
   if (lowest < in_flight_end_) {
     landed_.wait(state, [&] { return in_flight_ == 0 || failure_ != nullptr; });
@@ -238,13 +83,13 @@ void ReceivePump::await_order(const Piece& piece) {
 
 // Stores a piece in order of its entries, neighbours together.
 void ReceivePump::store(const Piece& piece) {
+  const engine::ConstWords pfns = piece.pfns();
   std::size_t first = 0;
-  for (std::size_t entry = 1; entry <= piece.count; ++entry) {
-    if (entry < piece.count && piece.pfns[entry] == piece.pfns[entry - 1] + 1) continue;
+  for (std::size_t entry = 1; entry <= pfns.size(); ++entry) {
+    if (entry < pfns.size() && pfns[entry] == pfns[entry - 1] + 1) continue;
     std::span<const std::byte> run =
-        std::span(piece.pages)
-            .subspan(first * engine::kPageBytes, (entry - first) * engine::kPageBytes);
-    auto at = static_cast<off_t>(std::uint64_t{piece.pfns[first]} * engine::kPageBytes);
+        piece.pages().subspan(first * engine::kPageBytes, (entry - first) * engine::kPageBytes);
+    auto at = static_cast<off_t>(std::uint64_t{pfns[first]} * engine::kPageBytes);
     while (!run.empty()) {
       const ssize_t stored = pwrite(ram_.fd, run.data(), run.size(), at);
       if (stored < 0 && errno == EINTR) continue;

@@ -2,15 +2,25 @@ import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSource } from "../base/io.ts";
+import { recordLabel } from "../codec/record.ts";
 import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
 import type { PageEngine } from "../engine/types.ts";
 import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
 import type { SinkMemory } from "../guest/types.ts";
-import { type PumpAddon, type PumpFailure, probePump, pumpError } from "../transport/pump-addon.ts";
+import {
+  type FileReads,
+  type PumpAddon,
+  type PumpFailure,
+  probePump,
+  pumpError,
+} from "../transport/pump-addon.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 
 /** Threads that take turns at reading and storing; more would wait for each other. */
 const THREADS_MAX = 4;
+
+/** Threads that read a file: they wait for the disk, so more than there are CPUs make sense. */
+const FILE_THREADS = 4;
 
 interface Parts {
   readonly source: ByteSource;
@@ -18,6 +28,10 @@ interface Parts {
   readonly signal: AbortSignal;
   /** RAM of the guest, which is made while the stream is read. */
   readonly memory: () => SinkMemory;
+  /** How pages of a file are read. */
+  readonly fileReads: FileReads;
+  /** Told of octets of pages that were read from a file past the page cache. */
+  readonly onDirectBytes?: (byteCount: number) => void;
 }
 
 /**
@@ -38,7 +52,7 @@ export function pageTaker(
 
 async function takePages(
   addon: PumpAddon,
-  { source, signal, memory }: Parts,
+  { source, signal, memory, fileReads, onDirectBytes }: Parts,
   { offset, bodyBytes }: PagesHandOver,
 ): Promise<PagesTaken | undefined> {
   const { ramFd, pfnCount } = memory();
@@ -55,16 +69,19 @@ async function takePages(
   signal.addEventListener("abort", onAbort);
   try {
     throwIfInterrupted(signal);
-    const threadCount = Math.min(availableParallelism(), THREADS_MAX);
-    const bodyOffset = offset + RECORD_HEADER_BYTES;
-    const job = { fd, ramFd, pfnCount, offset: bodyOffset, bodyBytes, threadCount, cancel };
-    const { value, failure } = await addon.receivePages(job);
+    const job = { fd, ramFd, pfnCount, offset: offset + RECORD_HEADER_BYTES, bodyBytes, cancel };
+    const { value, failure } = await addon.receivePages(
+      direct.isPositioned
+        ? { ...job, fileReads, threadCount: FILE_THREADS }
+        : { ...job, threadCount: Math.min(availableParallelism(), THREADS_MAX) },
+    );
     throwIfInterrupted(signal);
     if (value === undefined) {
       throw errorOf(failure!, offset);
     }
     // From behind the first header to behind the next one: as much as between their starts.
     direct.advance(value.bytes);
+    onDirectBytes?.(value.directBytes);
     return value;
   } finally {
     closeSync(fd);
@@ -74,7 +91,7 @@ async function takePages(
 
 /** The error that the codec has for the same octets. */
 function errorOf(failure: PumpFailure, offset: number): MigrationError {
-  const { isInHeader, ...facts } = failure.facts;
+  const { recordType, ...facts } = failure.facts;
   switch (failure.code) {
     case "TRANSPORT_LOST":
       return new MigrationError("TRANSPORT_LOST", { offset }, pumpError(failure));
@@ -84,7 +101,7 @@ function errorOf(failure: PumpFailure, offset: number): MigrationError {
     case "CANCELLED":
       return new MigrationError("MIGRATION_INTERRUPTED");
     default: {
-      const record = isInHeader === 1 ? "header" : "PAGE_DATA";
+      const record = recordType === undefined ? "header" : recordLabel("libxc", recordType);
       return new MigrationError(failure.code, { layer: "libxc", record, ...facts });
     }
   }

@@ -29,9 +29,18 @@ export interface PumpSender {
   send(job: SendJob): Promise<PumpResult<undefined>>;
 }
 
+/** How pages of a file are read: through the page cache, past it (O_DIRECT), or as is faster. */
+export type FileReads = "auto" | "cached" | "direct";
+
 /** PAGE_DATA records to receive into a guest's RAM. */
 export interface ReceiveJob {
   readonly fd: number;
+  /**
+   * Present where `fd` is a regular file of which `offset` is a place: then its position is not
+   * used, and the threads read pages at the same time. Where the file system takes no O_DIRECT, or
+   * pages do not lie at multiples of the page size, they are read through the page cache.
+   */
+  readonly fileReads?: FileReads;
   /** RAM as a file: page n at n times 4096. */
   readonly ramFd: number;
   readonly pfnCount: number;
@@ -43,13 +52,19 @@ export interface ReceiveJob {
   readonly cancel: PumpCancel;
 }
 
-/** What was received before the first record that is no PAGE_DATA, whose header follows. */
+/**
+ * What was received before the first record that is no PAGE_DATA and no PAGE_ALIGNMENT, whose
+ * header follows.
+ */
 export interface ReceivedPages {
+  /** PAGE_DATA records. */
   readonly records: number;
   readonly entries: number;
   readonly dataPages: number;
   /** Octets of those records, headers included. */
   readonly bytes: number;
+  /** Octets of pages that were read past the page cache. */
+  readonly directBytes: number;
   readonly nextType: number;
   readonly nextBodyBytes: number;
 }

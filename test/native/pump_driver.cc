@@ -84,8 +84,9 @@ bool run(const Round& round, std::mt19937& random) {
   pump::RecordHeader first;
   if (read(ends[1], &first, sizeof first) != sizeof first) std::abort();
   pump::Inlet inlet{ends[1], cancel};
+  pump::StreamSource source{inlet};
   const pump::Received received =
-      pump::ReceivePump{inlet, {to.fd, kPageCount}, engine::measured_operations(), sizeof first}.run(
+      pump::ReceivePump{source, {to.fd, kPageCount}, engine::measured_operations(), sizeof first}.run(
           first, round.thread_count);
   sending.join();
   const bool is_equal = std::memcmp(from.bytes.data(), to.bytes.data(), from.bytes.size()) == 0;

@@ -4,6 +4,7 @@ import type { GuestKind } from "../../guest/types.ts";
 import { restoreGuest } from "../../migration/restore.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { openImage } from "../../transport/image-file.ts";
+import type { FileReads } from "../../transport/pump-addon.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
@@ -12,6 +13,7 @@ interface RestoreOptions {
   readonly paused?: boolean;
   readonly name?: string;
   readonly kind?: GuestKind;
+  readonly fileReads: FileReads;
 }
 
 export function registerRestore({ program, run }: Registrar): void {
@@ -26,6 +28,11 @@ export function registerRestore({ program, run }: Registrar): void {
         "kind of guest to restore into; that of the image unless given",
       ).choices(["process", "synthetic"]),
     )
+    .addOption(
+      new Option("--file-reads <way>", "pages of an aligned image: through the page cache, past it")
+        .choices(["auto", "cached", "direct"])
+        .default("auto"),
+    )
     .action((file: string, options: RestoreOptions, command: Command) =>
       run(command, (context) => restore(context, file, options)),
     );
@@ -36,10 +43,11 @@ async function restore(context: Context, file: string, options: RestoreOptions):
   const source = await openImage(file === "-" ? process.stdin : file);
   const startMs = context.clock.nowMs();
   try {
-    const { config, pages, bytes } = await restoreGuest({
+    const { config, pages, bytes, directBytes } = await restoreGuest({
       source,
       engine,
       signal: context.signal,
+      fileReads: options.fileReads,
       startAs: options.paused === true ? "paused" : "running",
       prepare: async (described) => {
         const kind = options.kind ?? described.kind;
@@ -50,7 +58,7 @@ async function restore(context: Context, file: string, options: RestoreOptions):
     });
     const totalMs = context.clock.nowMs() - startMs;
     const name = options.name ?? config.name;
-    context.result({ name, pages, bytes, totalMs }, () => {
+    context.result({ name, pages, bytes, directBytes, totalMs }, () => {
       const moved = `${formatCount(pages)} pages, ${formatBytes(bytes)}`;
       return `restored ${name}: ${moved} in ${formatMs(totalMs)}`;
     });
