@@ -66,18 +66,24 @@
             "<@(engine_sources)",
             "native/pump/batch.cc",
             "native/pump/bindings.cc",
+            "native/pump/compression.cc",
             "native/pump/image_source.cc",
+            "native/pump/iteration.cc",
+            "native/pump/lane.cc",
+            "native/pump/page_source.cc",
+            "native/pump/ram_file.cc",
             "native/pump/receive.cc",
             "native/pump/record_walk.cc",
             "native/pump/send.cc",
             "native/pump/throttle.cc",
-            "native/pump/wire.cc"
+            "native/pump/wire.cc",
+            "native/pump/zstd.cc"
           ],
           "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
           "cflags_cc": ["-fexceptions"],
           "cflags_cc!": ["-fno-exceptions"],
-          "libraries": ["-lpthread"]
+          "libraries": ["-lpthread", "-ldl"]
         },
         {
           "target_name": "xenferry-guest",

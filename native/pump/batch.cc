@@ -1,6 +1,9 @@
 #include "batch.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include "page_data.h"
 
 namespace xenferry::pump {
 namespace {
@@ -62,10 +65,21 @@ std::span<iovec> Batch::record(const GuestRam& ram, engine::EncodePageDataHead* 
   return parts_;
 }
 
-std::span<iovec> Batch::record(engine::ConstBytes copies, engine::ConstWords kept,
-                               engine::EncodePageDataHead* encode) {
+std::span<iovec> Batch::record(engine::ConstBytes copies, engine::EncodePageDataHead* encode) {
   begin_record(encode);
-  add_runs(copies, kept, 0);
+  if (!copies.empty()) parts_.push_back(part_of(copies));
+  return parts_;
+}
+
+std::span<iovec> Batch::packed_record(engine::ConstBytes packed,
+                                      engine::EncodePageDataHead* encode) {
+  static constexpr std::array<std::uint8_t, kRecordAlignBytes> kZeros = {};
+  begin_record(encode);
+  const std::size_t body_bytes = head_bytes() - sizeof(RecordHeader) + packed.size();
+  const RecordHeader header = {kPageDataZstdType, static_cast<std::uint32_t>(body_bytes)};
+  std::memcpy(head_.data(), &header, sizeof header);
+  parts_.push_back(part_of(packed));
+  parts_.push_back(part_of(engine::ConstBytes(kZeros).first(padding_of(body_bytes))));
   return parts_;
 }
 

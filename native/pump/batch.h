@@ -44,9 +44,11 @@ class Batch {
   // Valid until the batch changes. `encode` is the engine's.
   std::span<iovec> record(const GuestRam& ram, engine::EncodePageDataHead* encode);
 
-  // The same with copies of the pages: those of `copies` that `kept` numbers, rising.
-  std::span<iovec> record(engine::ConstBytes copies, engine::ConstWords kept,
-                          engine::EncodePageDataHead* encode);
+  // The same with copies of the pages, one behind the other.
+  std::span<iovec> record(engine::ConstBytes copies, engine::EncodePageDataHead* encode);
+
+  // The same as a record of type kPageDataZstdType, with what PagePacker made of the pages.
+  std::span<iovec> packed_record(engine::ConstBytes packed, engine::EncodePageDataHead* encode);
 
   std::size_t head_bytes() const noexcept {
     return engine::kHeadBytes + engine::kPfnWordBytes * count_;

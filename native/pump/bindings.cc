@@ -13,6 +13,7 @@
 
 #include "async.h"
 #include "image_source.h"
+#include "readable_watch.h"
 #include "receive.h"
 #include "send.h"
 
@@ -32,7 +33,7 @@ namespace {
 
 using Info = Napi::CallbackInfo;
 
-constexpr std::uint32_t kAbiVersion = 1;
+constexpr std::uint32_t kAbiVersion = 2;
 
 std::uint64_t whole(const Napi::Object& object, const char* name) {
   return static_cast<std::uint64_t>(object.Get(name).As<Napi::Number>().Int64Value());
@@ -77,6 +78,22 @@ GuestRam ram_of(const Napi::Array& windows) {
   return GuestRam{std::move(spans)};
 }
 
+// new RamFile({ fd, pfnCount }): a guest's RAM on its way in.
+class RamFileHandle : public Napi::ObjectWrap<RamFileHandle> {
+ public:
+  explicit RamFileHandle(const Info& info)
+      : ObjectWrap(info),
+        ram_(fd_of(info[0].As<Napi::Object>(), "fd"),
+             whole(info[0].As<Napi::Object>(), "pfnCount")) {}
+
+  static Napi::Function define(Napi::Env env) { return DefineClass(env, "RamFile", {}); }
+
+  static RamFile& of(const Napi::Value& value) { return Unwrap(value.As<Napi::Object>())->ram_; }
+
+ private:
+  RamFile ram_;
+};
+
 // new Sender({ windows, bytesPerSecondMax, digests?: { pfnCount, key } }): a guest's RAM on its way
 // out.
 class Sender : public Napi::ObjectWrap<Sender> {
@@ -88,8 +105,10 @@ class Sender : public Napi::ObjectWrap<Sender> {
               whole(info[0].As<Napi::Object>(), "bytesPerSecondMax"), digests_of(info)) {}
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Sender", {InstanceMethod<&Sender::send>("send")});
+    return DefineClass(env, "Sender", {InstanceMethod<&Sender::pack>("pack")});
   }
+
+  static SendPump& of(const Napi::Value& value) { return Unwrap(value.As<Napi::Object>())->pump_; }
 
  private:
   static std::optional<PageDigests> digests_of(const Info& info) {
@@ -103,34 +122,63 @@ class Sender : public Napi::ObjectWrap<Sender> {
     return info[0].As<Napi::Object>().Get(name);
   }
 
-  // send({ fd, position?, dirty, populated?, elidesZeroPages, counters, cancel })
-  Napi::Value send(const Info& info) {
-    const auto job = info[0].As<Napi::Object>();
-    std::optional<std::uint64_t> position;
-    if (job.Has("position")) position = whole(job, "position");
+  Napi::Value pack(const Info& info) {
+    pump_.pack(static_cast<CompressionMode>(info[0].As<Napi::Number>().Int32Value()));
+    return info.Env().Undefined();
+  }
+
+  Napi::ObjectReference windows_;
+  SendPump pump_;
+};
+
+// new Iteration({ sender, dirty, populated?, elidesZeroPages, counters }): one pass over dirty
+// pages.
+class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
+ public:
+  explicit IterationHandle(const Info& info)
+      : ObjectWrap(info),
+        job_(Napi::Persistent(info[0].As<Napi::Object>())),
+        pump_(Sender::of(info[0].As<Napi::Object>().Get("sender"))),
+        iteration_(plan_of(info[0].As<Napi::Object>())) {}
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Iteration", {InstanceMethod<&IterationHandle::send>("send")});
+  }
+
+ private:
+  static IterationPlan plan_of(const Napi::Object& job) {
     engine::ConstBytes populated;
     if (job.Has("populated")) populated = bytes_of(job.Get("populated"));
     auto counters = job.Get("counters").As<Napi::BigUint64Array>();
-    const Iteration iteration = {
+    return {
         .dirty = bytes_of(job.Get("dirty")),
         .populated = populated,
         .elides_zero_pages = job.Get("elidesZeroPages").As<Napi::Boolean>().Value(),
         .counters = Counters{{counters.Data(), counters.ElementLength()}},
     };
+  }
+
+  // send({ fd, position?, cancel }): octets sent.
+  Napi::Value send(const Info& info) {
+    const auto job = info[0].As<Napi::Object>();
+    std::optional<std::uint64_t> position;
+    if (job.Has("position")) position = whole(job, "position");
     const int fd = fd_of(job, "fd");
     const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
-    const auto work = [this, iteration, fd, position, &cancel] {
+    const auto work = [this, fd, position, &cancel] {
       Outlet outlet{fd, position, cancel};
-      pump_.send(iteration, outlet, cancel);
-      return true;
+      return pump_.send(iteration_, outlet, cancel);
     };
-    const auto to_js = [](Napi::Env env, bool) { return env.Undefined(); };
+    const auto to_js = [](Napi::Env env, std::uint64_t bytes) {
+      return Napi::Number::New(env, static_cast<double>(bytes));
+    };
     return PumpCall<decltype(work), decltype(to_js)>::start(
         info.Env(), {job, info.This().As<Napi::Object>()}, work, to_js);
   }
 
-  Napi::ObjectReference windows_;
-  SendPump pump_;
+  Napi::ObjectReference job_;
+  SendPump& pump_;
+  Iteration iteration_;
 };
 
 struct ReceivedFrom {
@@ -154,31 +202,32 @@ Napi::Object received_to_js(Napi::Env env, const ReceivedFrom& from) {
   return object;
 }
 
-FileReads reads_of(const Napi::Value& name) {
+FileAccess access_of(const Napi::Value& name) {
   const auto text = name.As<Napi::String>().Utf8Value();
-  return text == "direct"   ? FileReads::kDirect
-         : text == "cached" ? FileReads::kCached
-                            : FileReads::kAuto;
+  return text == "direct"   ? FileAccess::kDirect
+         : text == "cached" ? FileAccess::kCached
+                            : FileAccess::kAuto;
 }
 
-// receivePages({ fd, fileReads?, ramFd, pfnCount, offset, bodyBytes, threadCount, cancel })
+// receivePages({ fd, fileAccess?, ram, offset, type, bodyBytes, threadCount, cancel })
 Napi::Value receive_pages(const Info& info) {
   const auto job = info[0].As<Napi::Object>();
   const int fd = fd_of(job, "fd");
-  const RamFile ram = {.fd = fd_of(job, "ramFd"), .pfn_count = whole(job, "pfnCount")};
+  RamFile& ram = RamFileHandle::of(job.Get("ram"));
   const std::uint64_t offset = whole(job, "offset");
-  const RecordHeader first = {kPageDataType, static_cast<std::uint32_t>(whole(job, "bodyBytes"))};
+  const RecordHeader first = {static_cast<std::uint32_t>(whole(job, "type")),
+                              static_cast<std::uint32_t>(whole(job, "bodyBytes"))};
   const std::size_t thread_count = whole(job, "threadCount");
   const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
-  const bool is_file = job.Has("fileReads");
-  const FileReads reads = is_file ? reads_of(job.Get("fileReads")) : FileReads::kCached;
-  const auto work = [=, &cancel]() -> ReceivedFrom {
+  std::optional<FileAccess> access;
+  if (job.Has("fileAccess")) access = access_of(job.Get("fileAccess"));
+  const auto work = [=, &ram, &cancel]() -> ReceivedFrom {
     const auto run = [&](PageSource& source) {
       return ReceivePump{source, ram, engine::measured_operations(), offset}.run(first,
                                                                                  thread_count);
     };
-    if (is_file) {
-      ImageSource image{fd, offset, reads, cancel};
+    if (access.has_value()) {
+      ImageSource image{fd, offset, *access, cancel};
       const Received received = run(image);
       return {received, image.direct_bytes()};
     }
@@ -208,19 +257,6 @@ Napi::Value read_now(const Info& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
-// waitReadable(fd, cancel)
-Napi::Value wait_until_readable(const Info& info) {
-  const int fd = info[0].As<Napi::Number>().Int32Value();
-  const Cancel& cancel = CancelHandle::of(info[1]);
-  const auto work = [fd, &cancel] {
-    wait_readable(fd, cancel);
-    return true;
-  };
-  const auto to_js = [](Napi::Env env, bool) { return env.Undefined(); };
-  return PumpCall<decltype(work), decltype(to_js)>::start(info.Env(), {info[1].As<Napi::Object>()},
-                                                          work, to_js);
-}
-
 // duplicate(fd): a descriptor of the caller's own on the same pipe; negative errno on failure.
 Napi::Value duplicate(const Info& info) {
   const int fd = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
@@ -230,10 +266,13 @@ Napi::Value duplicate(const Info& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["abiVersion"] = Napi::Number::New(env, kAbiVersion);
   exports["Cancel"] = CancelHandle::define(env);
+  exports["ReadableWatch"] = ReadableWatch::define(env);
   exports["Sender"] = Sender::define(env);
+  exports["Iteration"] = IterationHandle::define(env);
+  exports["RamFile"] = RamFileHandle::define(env);
+  exports["hasZstd"] = Napi::Boolean::New(env, zstd::is_available());
   exports["receivePages"] = Napi::Function::New(env, receive_pages, "receivePages");
   exports["readNow"] = Napi::Function::New(env, read_now, "readNow");
-  exports["waitReadable"] = Napi::Function::New(env, wait_until_readable, "waitReadable");
   exports["duplicate"] = Napi::Function::New(env, duplicate, "duplicate");
   return exports;
 }

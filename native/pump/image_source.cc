@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <string>
 
 #include "failure.h"
 #include "record_walk.h"
@@ -37,12 +36,6 @@ constexpr long kCachestatCall = 451;
 
 Failure lost(const char* call) { return Failure::of_call("TRANSPORT_LOST", call, errno); }
 
-// Another opening of the file behind `fd`; none where that cannot be had.
-UniqueFd reopen(int fd, int flags) {
-  const std::string path = "/proc/self/fd/" + std::to_string(fd);
-  return UniqueFd{open(path.c_str(), O_RDONLY | O_CLOEXEC | flags)};
-}
-
 // Whether most of a range is in the page cache; also where the kernel does not say.
 bool is_mostly_cached(int fd, std::uint64_t offset, std::uint64_t byte_count) {
   CachestatRange range = {offset, byte_count};
@@ -53,16 +46,16 @@ bool is_mostly_cached(int fd, std::uint64_t offset, std::uint64_t byte_count) {
 
 }  // namespace
 
-ImageSource::ImageSource(int fd, std::uint64_t offset, FileReads reads, const Cancel& cancel)
+ImageSource::ImageSource(int fd, std::uint64_t offset, FileAccess access, const Cancel& cancel)
     : fd_(fd), cancel_(cancel), window_(kWindowBytes) {
   struct stat status;
   if (fstat(fd, &status) != 0) throw lost("fstat");
   end_ = static_cast<std::uint64_t>(status.st_size);
-  if (reads == FileReads::kCached) return;
-  if (reads == FileReads::kAuto && is_mostly_cached(fd, offset, available(offset, end_))) return;
-  direct_ = reopen(fd, O_DIRECT);
+  if (access == FileAccess::kCached) return;
+  if (access == FileAccess::kAuto && is_mostly_cached(fd, offset, available(offset, end_))) return;
+  direct_ = reopen(fd, O_RDONLY | O_DIRECT);
   if (direct_.get() < 0) return;
-  scattered_ = reopen(fd, 0);
+  scattered_ = reopen(fd, O_RDONLY);
   posix_fadvise(scattered_.get(), 0, 0, POSIX_FADV_RANDOM);
 }
 

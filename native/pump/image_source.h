@@ -8,18 +8,10 @@
 #include "../unique_fd.h"
 #include "aligned_buffer.h"
 #include "cancel.h"
+#include "direct_file.h"
 #include "page_source.h"
 
 namespace xenferry::pump {
-
-// How pages of a file are read: through the page cache or past it (O_DIRECT).
-enum class FileReads {
-  // Past the page cache where that can be done and most of the file is not in the cache already.
-  kAuto,
-  kCached,
-  // Past the page cache wherever that can be done.
-  kDirect,
-};
 
 // An image in a regular file, of which several threads read pages at once. The file's octets are
 // the stream's. Pages that lie at multiples of the page size can be read past the page cache.
@@ -27,7 +19,7 @@ class ImageSource final : public PageSource {
  public:
   // `fd` is the caller's; its position is not used. What is read lies from `offset` on.
   // Throws Failure TRANSPORT_LOST.
-  ImageSource(int fd, std::uint64_t offset, FileReads reads, const Cancel& cancel);
+  ImageSource(int fd, std::uint64_t offset, FileAccess access, const Cancel& cancel);
 
   std::size_t piece_pages() const noexcept override { return Piece::kPagesMax; }
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) override;

@@ -1,14 +1,17 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "../engine/types.h"
 #include "aligned_buffer.h"
+#include "page_data.h"
 #include "wire.h"
+#include "zstd.h"
 
 namespace xenferry::pump {
 
@@ -29,7 +32,12 @@ class Piece {
     return room_.bytes().first(count * engine::kPageBytes);
   }
 
+  // Makes the pages of what they are packed in, if they are. Throws Failure PAGE_DATA_COMPRESSION.
+  void unpack();
+
   std::size_t count = 0;
+  // The frame that the pages are to be made of; empty where they come as they are.
+  std::vector<std::uint8_t> packed;
   // Where its pages and its record's header start in the stream.
   std::uint64_t offset = 0;
   std::uint64_t record_offset = 0;
@@ -37,6 +45,7 @@ class Piece {
  private:
   AlignedBuffer room_;
   std::array<std::uint32_t, kPagesMax> pfns_;
+  std::unique_ptr<zstd::Decompressor> decompressor_;
 };
 
 // Where a stream's records and pages come from. Offsets are those of the stream.
@@ -66,22 +75,12 @@ class StreamSource final : public PageSource {
  public:
   explicit StreamSource(Inlet& inlet) : inlet_(inlet) {}
 
-  // A piece stays in the second level cache between its reading and its storing.
-  std::size_t piece_pages() const noexcept override { return 64; }
+  // A piece stays in the second level cache between its reading and its storing; a pack is one.
+  std::size_t piece_pages() const noexcept override { return kPackPages; }
 
   std::size_t read(std::uint64_t, std::span<std::byte> out) override { return inlet_.read(out); }
 
-  std::uint64_t skip(std::uint64_t, std::uint64_t byte_count) override {
-    std::array<std::byte, engine::kPageBytes> room;
-    std::uint64_t skipped = 0;
-    while (skipped < byte_count) {
-      const std::size_t wanted = std::min<std::uint64_t>(room.size(), byte_count - skipped);
-      const std::size_t got = inlet_.read(std::span(room).first(wanted));
-      skipped += got;
-      if (got < wanted) break;
-    }
-    return skipped;
-  }
+  std::uint64_t skip(std::uint64_t, std::uint64_t byte_count) override;
 
   std::size_t claim(Piece& piece) override { return inlet_.read(piece.pages()); }
   void fetch(Piece&) override {}

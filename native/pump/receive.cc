@@ -1,20 +1,15 @@
 #include "receive.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <span>
 #include <thread>
-#include <vector>
 
 #include "failure.h"
 
 namespace xenferry::pump {
 
-ReceivePump::ReceivePump(PageSource& source, RamFile ram, const engine::Operations& operations,
+ReceivePump::ReceivePump(PageSource& source, RamFile& ram, const engine::Operations& operations,
                          std::uint64_t offset)
-    : source_(source), ram_(ram), walk_(source, ram.pfn_count, operations, offset) {}
+    : source_(source), ram_(ram), walk_(source, ram.pfn_count(), operations, offset) {}
 
 Received ReceivePump::run(RecordHeader first, std::size_t thread_count) {
   walk_.begin(first);
@@ -30,14 +25,10 @@ void ReceivePump::work() noexcept {
   try {
     Piece piece{source_.piece_pages()};
     while (take_turn(piece)) {
-      source_.fetch(piece);
-      {
-        const std::lock_guard<std::mutex> storing(storing_);
-        store(piece);
-      }
-      const std::lock_guard<std::mutex> state(state_);
-      --in_flight_;
-      landed_.notify_all();
+      if (piece.packed.empty()) source_.fetch(piece);
+      piece.unpack();
+      ram_.store(piece.pfns(), piece.pages());
+      land(piece);
     }
   } catch (...) {
     keep_failure();
@@ -70,36 +61,26 @@ void ReceivePump::keep_failure() noexcept {
 }
 
 // Pages are stored in the stream's order where that matters: a piece that names a page which one in
-// flight may name too waits until all of those have landed.
+// flight may name too waits until that has landed, and keeps the turn meanwhile.
 void ReceivePump::await_order(const Piece& piece) {
   const auto [lowest, highest] = std::ranges::minmax(piece.pfns());
+  const auto is_clear = [&] {
+    return std::ranges::none_of(in_flight_, [&](const InFlight& other) {
+      return other.lowest <= highest && lowest <= other.highest;
+    });
+  };
   std::unique_lock<std::mutex> state(state_);
-  if (lowest < in_flight_end_) {
-    landed_.wait(state, [&] { return in_flight_ == 0 || failure_ != nullptr; });
-  }
-  in_flight_end_ = std::uint64_t{highest} + 1;
-  ++in_flight_;
+  landed_.wait(state, [&] { return is_clear() || failure_ != nullptr; });
+  in_flight_.push_back({lowest, highest});
 }
 
-// Stores a piece in order of its entries, neighbours together.
-void ReceivePump::store(const Piece& piece) {
-  const engine::ConstWords pfns = piece.pfns();
-  std::size_t first = 0;
-  for (std::size_t entry = 1; entry <= pfns.size(); ++entry) {
-    if (entry < pfns.size() && pfns[entry] == pfns[entry - 1] + 1) continue;
-    std::span<const std::byte> run =
-        piece.pages().subspan(first * engine::kPageBytes, (entry - first) * engine::kPageBytes);
-    auto at = static_cast<off_t>(std::uint64_t{pfns[first]} * engine::kPageBytes);
-    while (!run.empty()) {
-      const ssize_t stored = pwrite(ram_.fd, run.data(), run.size(), at);
-      if (stored < 0 && errno == EINTR) continue;
-      if (stored <= 0)
-        throw Failure::of_call("GUEST_HOST_CALL", "pwrite", stored == 0 ? EIO : errno);
-      run = run.subspan(static_cast<std::size_t>(stored));
-      at += stored;
-    }
-    first = entry;
-  }
+// A piece that waits for nothing more: ranges in flight are distinct, so its own is found by its
+// lowest frame.
+void ReceivePump::land(const Piece& piece) {
+  const std::uint32_t lowest = std::ranges::min(piece.pfns());
+  const std::lock_guard<std::mutex> state(state_);
+  std::erase_if(in_flight_, [&](const InFlight& other) { return other.lowest == lowest; });
+  landed_.notify_all();
 }
 
 }  // namespace xenferry::pump

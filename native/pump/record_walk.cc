@@ -9,7 +9,6 @@ namespace {
 // Source: src/format/libxc.ts, src/format/page-type.ts.
 
 constexpr std::uint32_t kRecordBytesMax = 128u << 20;
-constexpr std::uint64_t kRecordAlignBytes = 8;
 constexpr std::size_t kPageDataHeadBytes = 8;
 constexpr std::uint64_t kPfnHighMask = 0x000f'ffff'0000'0000;
 constexpr std::uint64_t kReservedMask = 0x0ff0'0000'0000'0000;
@@ -18,6 +17,10 @@ constexpr unsigned kTypesWithoutData = 1u << 0xd | 1u << 0xe | 1u << 0xf;
 
 // What is read of pfn words at a time: memory grows with what arrived.
 constexpr std::size_t kWordsBytesMax = 1 << 20;
+
+bool is_page_data(std::uint32_t type) {
+  return type == kPageDataType || (type == kPageDataZstdType && zstd::is_available());
+}
 
 bool has_type(unsigned types, std::uint8_t type) { return (types >> type & 1) != 0; }
 
@@ -31,15 +34,57 @@ bool RecordWalk::take(Piece& piece) {
   while (taken_pages_ == data_pfns_.size()) {
     if (!enter_next()) return false;
   }
-  piece.count = std::min(piece.page_count_max(), data_pfns_.size() - taken_pages_);
-  piece.offset = offset_;
+  const std::size_t count_max = is_packed_ ? kPackPages : piece.page_count_max();
+  piece.count = std::min(count_max, data_pfns_.size() - taken_pages_);
   piece.record_offset = record_offset_;
   std::ranges::copy(engine::ConstWords(data_pfns_).subspan(taken_pages_, piece.count),
                     piece.pfns().begin());
-  advance(source_.claim(piece), piece.pages().size());
+  if (is_packed_) {
+    read_pack(piece);
+  } else {
+    claim_plain(piece);
+  }
   taken_pages_ += piece.count;
   received_.data_pages += piece.count;
+  if (is_packed_ && taken_pages_ == data_pfns_.size()) end_packed_record();
   return true;
+}
+
+void RecordWalk::claim_plain(Piece& piece) {
+  piece.packed.clear();
+  piece.offset = offset_;
+  advance(source_.claim(piece), piece.pages().size());
+}
+
+// Reads the pack of the piece's pages; they are made of it outside of the turn.
+void RecordWalk::read_pack(Piece& piece) {
+  std::uint32_t packed_bytes;
+  check_pack(kPackHeadBytes);
+  read_exactly(std::as_writable_bytes(std::span(&packed_bytes, 1)));
+  check_pack(packed_bytes);
+  if (packed_bytes == 0 || packed_bytes > piece.pages().size()) throw damaged();
+  if (packed_bytes == piece.pages().size()) {
+    claim_plain(piece);
+    return;
+  }
+  piece.packed.resize(packed_bytes);
+  read_exactly(std::as_writable_bytes(std::span(piece.packed)));
+}
+
+// Throws unless the record has so many octets left.
+void RecordWalk::check_pack(std::uint64_t byte_count) const {
+  if (offset_ + byte_count > body_end_) throw damaged();
+}
+
+Failure RecordWalk::damaged() const {
+  return Failure{"PAGE_DATA_COMPRESSION", {{"offset", record_offset_}}};
+}
+
+void RecordWalk::end_packed_record() {
+  if (offset_ != body_end_) throw damaged();
+  std::array<std::byte, kRecordAlignBytes> zeros;
+  const std::uint64_t body_bytes = body_end_ - record_offset_ - sizeof(RecordHeader);
+  read_exactly(std::span(zeros).first(padding_of(body_bytes)));
 }
 
 // Reads the next header, and enters its record; false where it is another's.
@@ -49,18 +94,15 @@ bool RecordWalk::enter_next() {
   record_offset_ = offset_;
   record_type_.reset();
   read_exactly(std::as_writable_bytes(std::span(&header, 1)));
-  switch (header.type) {
-    case kPageDataType:
-      enter(header);
-      return true;
-    case kPageAlignmentType:
-      pass_alignment(header);
-      return true;
-    default:
-      received_.next = header;
-      has_ended_ = true;
-      return false;
+  if (is_page_data(header.type)) {
+    enter(header);
+  } else if (header.type == kPageAlignmentType) {
+    pass_alignment(header);
+  } else {
+    received_.next = header;
+    has_ended_ = true;
   }
+  return !has_ended_;
 }
 
 // Reads the record's head and checks all of it. `offset_` is behind its header.
@@ -82,21 +124,23 @@ void RecordWalk::enter(RecordHeader header) {
   read_words(page_count);
   decode_words();
   const std::uint64_t data_pages = keep_data_pfns();
-  if (body_bytes != words_end + data_pages * engine::kPageBytes) {
+  is_packed_ = header.type == kPageDataZstdType;
+  body_end_ = record_offset_ + sizeof header + body_bytes;
+  if (!is_packed_ && body_bytes != words_end + data_pages * engine::kPageBytes) {
     throw failure(
         "PAGE_DATA_LENGTH",
         {{"bodyBytes", body_bytes}, {"pageCount", page_count}, {"dataPages", data_pages}});
   }
   received_.records += 1;
   received_.entries += page_count;
-  received_.bytes += sizeof header + body_bytes;
+  received_.bytes += sizeof header + body_bytes + padding_of(body_bytes);
+  if (is_packed_ && data_pages == 0) end_packed_record();
 }
 
 // Goes past a record that only takes up room.
 void RecordWalk::pass_alignment(RecordHeader header) {
   begin_body(header);
-  const std::uint64_t padded_bytes =
-      (header.body_bytes + kRecordAlignBytes - 1) / kRecordAlignBytes * kRecordAlignBytes;
+  const std::uint64_t padded_bytes = header.body_bytes + padding_of(header.body_bytes);
   advance(source_.skip(offset_, padded_bytes), padded_bytes);
   received_.bytes += sizeof header + padded_bytes;
 }

@@ -8,24 +8,14 @@
 
 #include "../engine/dispatch.h"
 #include "failure.h"
+#include "page_data.h"
 #include "page_source.h"
 
 namespace xenferry::pump {
 
-// Source: src/format/libxc.ts, src/format/page-alignment.ts.
-inline constexpr std::uint32_t kPageDataType = 1;
-inline constexpr std::uint32_t kPageAlignmentType = 0x8044'4150;
-
-// Header of a record. Source: libxc-migration-stream.pandoc, "Records".
-struct RecordHeader {
-  std::uint32_t type;
-  std::uint32_t body_bytes;
-};
-static_assert(sizeof(RecordHeader) == 8);
-
-// What came before the first record that is neither PAGE_DATA nor PAGE_ALIGNMENT.
+// What came before the first record that is neither PAGE_DATA, packed or not, nor PAGE_ALIGNMENT.
 struct Received {
-  // PAGE_DATA records.
+  // Records of PAGE_DATA.
   std::uint64_t records = 0;
   // Entries of all records, and those of them with data.
   std::uint64_t entries = 0;
@@ -36,8 +26,9 @@ struct Received {
   RecordHeader next = {};
 };
 
-// Goes through PAGE_DATA records: reads and checks their heads, and gives out their pages in
-// pieces. Errors: those of src/codec/page-data.ts and src/codec/record.ts.
+// Goes through PAGE_DATA records, packed ones only where zstd is available: reads and checks their
+// heads, and gives out their pages in pieces. Errors: those of src/codec/page-data.ts and
+// src/codec/record.ts.
 class RecordWalk {
  public:
   // `offset` is where the body after the first header starts in the stream.
@@ -59,6 +50,11 @@ class RecordWalk {
   bool enter_next();
   void enter(RecordHeader header);
   void pass_alignment(RecordHeader header);
+  void claim_plain(Piece& piece);
+  void read_pack(Piece& piece);
+  void check_pack(std::uint64_t byte_count) const;
+  Failure damaged() const;
+  void end_packed_record();
   void begin_body(RecordHeader header);
   Failure failure(const char* code, Failure::Facts facts) const;
   void read_words(std::size_t word_count);
@@ -76,7 +72,9 @@ class RecordWalk {
   // Type of the record whose body is being read; none for a header.
   std::optional<std::uint32_t> record_type_;
   bool has_ended_ = false;
-  // Of the record entered.
+  // Of the record entered: where its body ends, and its columns.
+  std::uint64_t body_end_ = 0;
+  bool is_packed_ = false;
   std::vector<std::uint8_t> words_;
   std::vector<std::uint8_t> types_;
   std::vector<std::uint32_t> data_pfns_;

@@ -1,34 +1,17 @@
 #pragma once
 
-#include <cstddef>
+#include <atomic>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
-#include <span>
 #include <vector>
 
-#include "../engine/dispatch.h"
-#include "batch.h"
-#include "cancel.h"
-#include "counters.h"
-#include "digests.h"
-#include "guest_ram.h"
-#include "throttle.h"
-#include "wire.h"
+#include "lane.h"
 
 namespace xenferry::pump {
 
-// What one iteration sends. Memory is the caller's until the iteration has ended.
-struct Iteration {
-  // Pages to send; their bits are cleared as they are taken.
-  engine::Bytes dirty;
-  // Pages that may hold data, in the first iteration: the others go as "allocate only". Else empty.
-  engine::ConstBytes populated;
-  // Pages of zeros go as "allocate only": right only where the receiver has nothing else there.
-  bool elides_zero_pages;
-  Counters counters;
-};
-
-// Sends dirty pages of one guest as PAGE_DATA records.
+// Sends dirty pages of one guest as PAGE_DATA records, over any number of transports at once.
 // Contract and portable twin: src/migration/pump.ts.
 class SendPump {
  public:
@@ -37,27 +20,25 @@ class SendPump {
   SendPump(GuestRam ram, const engine::Operations& operations, std::uint64_t bytes_per_second_max,
            std::optional<PageDigests> digests);
 
-  // Sends one iteration; returns when the kernel has all of it.
+  // Sends what it can claim of one iteration; returns octets sent when the kernel has all of them.
+  // Any number of threads may do so for the same iteration, each with an outlet of its own.
   // Throws Failure TRANSPORT_LOST or kCancelled.
-  void send(const Iteration& iteration, Outlet& outlet, const Cancel& cancel);
+  std::uint64_t send(Iteration& iteration, Outlet& outlet, const Cancel& cancel);
+
+  // Packs batches or not, from the next one on; only where zstd is available.
+  void pack(CompressionMode mode) noexcept { mode_.store(mode, std::memory_order_relaxed); }
 
  private:
-  std::size_t scan(const Iteration& iteration, std::uint64_t first_pfn);
-  void choose_types(const Iteration& iteration);
-  void name_zero_pages();
-  void gather();
-  void drop_unchanged(const Iteration& iteration);
-  std::span<iovec> record();
-  void send_batch(const Iteration& iteration, Outlet& outlet);
+  std::unique_ptr<Lane> borrow_lane();
+  void give_back(std::unique_ptr<Lane> lane);
 
   GuestRam ram_;
   const engine::Operations& operations_;
   Throttle throttle_;
   std::optional<PageDigests> digests_;
-  Batch batch_;
-  // Copies of the batch's data pages as they were digested, and which of them go out.
-  std::vector<std::uint8_t> copies_;
-  std::vector<std::uint32_t> kept_copies_;
+  std::atomic<CompressionMode> mode_ = CompressionMode::kNever;
+  std::mutex lending_;
+  std::vector<std::unique_ptr<Lane>> idle_;
 };
 
 }  // namespace xenferry::pump

@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 
 #include "cancel.h"
 
 namespace xenferry::pump {
 
-// Keeps a rate in octets a second: a bucket of tokens that holds a twentieth of a second's worth.
+// Keeps a rate in octets a second, of all threads together: a bucket of tokens that holds a
+// twentieth of a second's worth.
 class Throttle {
  public:
   // 0 is no limit.
@@ -20,7 +22,11 @@ class Throttle {
  private:
   using Clock = std::chrono::steady_clock;
 
+  // Takes the tokens, or says how long until there is no debt.
+  std::chrono::milliseconds take(std::uint64_t byte_count);
+
   std::uint64_t rate_;
+  std::mutex taking_;
   double tokens_ = 0;
   Clock::time_point filled_ = Clock::now();
 };

@@ -41,8 +41,6 @@ std::span<iovec> without(std::span<iovec> parts, std::size_t byte_count) {
 
 }  // namespace
 
-void wait_readable(int fd, const Cancel& cancel) { wait(fd, POLLIN, cancel); }
-
 void Outlet::write_all(std::span<iovec> parts) {
   while (!parts.empty()) {
     if (cancel_.is_fired()) throw Failure::cancelled();

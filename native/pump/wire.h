@@ -48,7 +48,4 @@ class Inlet {
   bool is_blocking_;
 };
 
-// Waits until `fd` can be read (or has ended). Throws as Inlet::read.
-void wait_readable(int fd, const Cancel& cancel);
-
 }  // namespace xenferry::pump

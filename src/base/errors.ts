@@ -43,6 +43,7 @@ const CODES = {
   PAGE_DATA_LENGTH: stream("the page data is shorter or longer than its pages need"),
   PAGE_DATA_TYPE: stream("the page data has a page of a type that does not exist"),
   PAGE_DATA_RESERVED: stream("reserved bits of a pfn word are not zero"),
+  PAGE_DATA_COMPRESSION: stream("the packed page data is damaged"),
   PAGE_DATA_PFN: stream("the page data names a frame beyond 16 TiB"),
 
   ORDER_STATIC_DATA_MISSING: stream("memory or registers come before STATIC_DATA_END"),
@@ -67,6 +68,7 @@ const CODES = {
   TRANSPORT_ADDRESS: usage("the address is not understood"),
   TRANSPORT_OPEN: world("the connection or file could not be opened"),
   TRANSPORT_LOST: world("the connection or file failed while in use"),
+  TRANSPORT_CHANNEL: world("the channels of the migration do not fit together"),
 
   HANDSHAKE_BANNER: world("the other end did not answer as a migration receiver"),
   HANDSHAKE_SENTENCE: world("the other end said something else than the hand-shake expects"),

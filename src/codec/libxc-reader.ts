@@ -14,6 +14,7 @@ import {
   LIBXC_RECORD,
   RECORD_HEADER_BYTES,
 } from "../format/libxc.ts";
+import { OWN_RECORD } from "../format/own.ts";
 import type { PageDataEvent, RecordEvent } from "./events.ts";
 import { PageDataDecoder } from "./page-data.ts";
 import {
@@ -137,7 +138,7 @@ export class LibxcReader {
         checkRecordHeader(cursor, "libxc", header);
       }
       yield* this.#inferStaticDataEnd(header);
-      if (header.type === LIBXC_RECORD.PAGE_DATA && this.#handsOverPages) {
+      if (isPageData(header.type) && this.#handsOverPages) {
         const next = yield* this.#handOverPages(header);
         if (next !== undefined) {
           header = next;
@@ -157,10 +158,10 @@ export class LibxcReader {
   }
 
   /** Lets the driver take a run of PAGE_DATA records; returns the header read behind them. */
-  *#handOverPages({ offset, bodyBytes }: RecordHeader): Steps<RecordHeader | undefined> {
+  *#handOverPages({ offset, type, bodyBytes }: RecordHeader): Steps<RecordHeader | undefined> {
     const cursor = this.#cursor;
     const kind = "pages-hand-over";
-    const taken = yield* cursor.handOverPages({ kind, offset, bodyBytes });
+    const taken = yield* cursor.handOverPages({ kind, offset, type, bodyBytes });
     if (taken === undefined) {
       this.#handsOverPages = false;
       return undefined;
@@ -221,4 +222,9 @@ export class LibxcReader {
       padding: nothing,
     };
   }
+}
+
+/** Whether a record is PAGE_DATA, packed or not. */
+function isPageData(type: number): boolean {
+  return type === LIBXC_RECORD.PAGE_DATA || type === OWN_RECORD.PAGE_DATA_ZSTD;
 }

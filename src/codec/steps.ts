@@ -17,12 +17,13 @@ export interface Need {
 
 /**
  * A request to the driver to take PAGE_DATA records from the source itself: the one whose header
- * was read, and all that follow it. Only with {@link ReaderOptions.handsOverPages}.
+ * was read, and all that follow it, packed or not. Only with {@link ReaderOptions.handsOverPages}.
  */
 export interface PagesHandOver {
   readonly kind: "pages-hand-over";
   /** Where the record's header starts. */
   readonly offset: number;
+  readonly type: number;
   readonly bodyBytes: number;
 }
 
@@ -105,8 +106,8 @@ export class Cursor {
   }
 
   /** Has the driver take PAGE_DATA records; `undefined` if it declines. */
-  *handOverPages({ offset, bodyBytes }: PagesHandOver): Steps<PagesTaken | undefined> {
-    const taken = yield { kind: "pages-hand-over", offset, bodyBytes };
+  *handOverPages(first: PagesHandOver): Steps<PagesTaken | undefined> {
+    const taken = yield first;
     assert(taken === undefined || "records" in taken, "pages are answered with what was taken");
     return taken;
   }

@@ -8,9 +8,10 @@ import type { PageEngine } from "../engine/types.ts";
 import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
 import type { SinkMemory } from "../guest/types.ts";
 import {
-  type FileReads,
+  type FileAccess,
   type PumpAddon,
   type PumpFailure,
+  type PumpRamFile,
   probePump,
   pumpError,
 } from "../transport/pump-addon.ts";
@@ -29,7 +30,7 @@ interface Parts {
   /** RAM of the guest, which is made while the stream is read. */
   readonly memory: () => SinkMemory;
   /** How pages of a file are read. */
-  readonly fileReads: FileReads;
+  readonly fileAccess: FileAccess;
   /** Told of octets of pages that were read from a file past the page cache. */
   readonly onDirectBytes?: (byteCount: number) => void;
 }
@@ -52,11 +53,11 @@ export function pageTaker(
 
 async function takePages(
   addon: PumpAddon,
-  { source, signal, memory, fileReads, onDirectBytes }: Parts,
-  { offset, bodyBytes }: PagesHandOver,
+  { source, signal, memory, fileAccess, onDirectBytes }: Parts,
+  { offset, type, bodyBytes }: PagesHandOver,
 ): Promise<PagesTaken | undefined> {
-  const { ramFd, pfnCount } = memory();
-  if (ramFd === undefined) {
+  const ram = ramFileOf(addon, memory());
+  if (ram === undefined) {
     return undefined;
   }
   const { direct } = source;
@@ -69,10 +70,11 @@ async function takePages(
   signal.addEventListener("abort", onAbort);
   try {
     throwIfInterrupted(signal);
-    const job = { fd, ramFd, pfnCount, offset: offset + RECORD_HEADER_BYTES, bodyBytes, cancel };
+    const bodyOffset = offset + RECORD_HEADER_BYTES;
+    const job = { fd, ram, offset: bodyOffset, type, bodyBytes, cancel };
     const { value, failure } = await addon.receivePages(
       direct.isPositioned
-        ? { ...job, fileReads, threadCount: FILE_THREADS }
+        ? { ...job, fileAccess, threadCount: FILE_THREADS }
         : { ...job, threadCount: Math.min(availableParallelism(), THREADS_MAX) },
     );
     throwIfInterrupted(signal);
@@ -87,6 +89,19 @@ async function takePages(
     closeSync(fd);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** One for each guest's RAM, however many channels bring pages for it. */
+const RAM_FILES = new WeakMap<SinkMemory, PumpRamFile>();
+
+function ramFileOf(addon: PumpAddon, memory: SinkMemory): PumpRamFile | undefined {
+  const { ramFd: fd, pfnCount } = memory;
+  if (fd === undefined) {
+    return undefined;
+  }
+  const known = RAM_FILES.get(memory) ?? new addon.RamFile({ fd, pfnCount });
+  RAM_FILES.set(memory, known);
+  return known;
 }
 
 /** The error that the codec has for the same octets. */

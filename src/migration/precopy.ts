@@ -133,6 +133,7 @@ export class MemoryTransfer {
       dirtyBitmap: this.#dirty,
       ...(populatedBitmap === undefined ? {} : { populatedBitmap }),
       deferredBitmap: this.#deferred,
+      pagesPlanned,
       elidesZeroPages: iteration === 0 && this.#parts.zeroPages === "elide",
       signal,
       onProgress: (counts) => {

@@ -1,3 +1,4 @@
+import type { ByteSink } from "../base/io.ts";
 import { bitmapBytes } from "../base/units.ts";
 
 /** What one iteration sends. */
@@ -13,6 +14,8 @@ export interface PumpJob {
    * zeros there: in the first iteration.
    */
   readonly elidesZeroPages: boolean;
+  /** Pages set in `dirtyBitmap`, about. */
+  readonly pagesPlanned: number;
   /** Called now and then while there is progress. */
   readonly onProgress: (counts: PumpCounts) => void;
   /** Stops the iteration. */
@@ -46,6 +49,9 @@ export interface PumpOptions {
   readonly alignsPages?: boolean;
 }
 
+/** Whether pages are packed: never, all of them, or those where it takes less time. */
+export type Compression = "none" | "zstd" | "auto";
+
 /** Sends the dirty pages of a guest to a transport as PAGE_DATA records. */
 export interface SendPump {
   readonly name: "native" | "portable";
@@ -55,6 +61,17 @@ export interface SendPump {
    * @throws MigrationError TRANSPORT_LOST, GUEST_LOST, MIGRATION_INTERRUPTED
    */
   send(job: PumpJob): Promise<PumpCounts>;
+  /** What only a pump with threads of its own can; to be used where the receiver agreed to it. */
+  readonly extras?: PumpExtras | undefined;
+}
+
+/** Ways to send that only an end of our own understands, from the moment they are allowed. */
+export interface PumpExtras {
+  /** Whether pages can be packed here. */
+  readonly hasZstd: boolean;
+  pack(compression: Compression): void;
+  /** Sends over one more channel, `channel` being its number, also in an iteration under way. */
+  join(channel: number, sink: ByteSink): void;
 }
 
 /** A bitmap of `pfnCount` ones. */

@@ -10,7 +10,7 @@ import { LIBXC_RECORD } from "../format/libxc.ts";
 import { hasStreamData } from "../format/page-type.ts";
 import { configFromJson } from "../guest/config.ts";
 import type { GuestConfig, GuestSink, SinkMemory, StateRecord } from "../guest/types.ts";
-import type { FileReads } from "../transport/pump-addon.ts";
+import type { FileAccess } from "../transport/pump-addon.ts";
 import { orInterruption } from "./interruption.ts";
 import { pageTaker } from "./page-taker.ts";
 
@@ -23,7 +23,7 @@ export interface RestoreStreamOptions {
   /** Makes the empty guest, once its configuration is known; called at most once. */
   readonly prepare: (config: GuestConfig) => Promise<GuestSink>;
   /** How pages are read where the source is a plain file; `auto` unless said otherwise. */
-  readonly fileReads?: FileReads;
+  readonly fileAccess?: FileAccess;
 }
 
 /** A guest whose memory and state are complete, and which does not run yet. */
@@ -55,7 +55,7 @@ export async function restoreStream(options: RestoreStreamOptions): Promise<Rest
     engine,
     signal,
     memory: () => restoring.memory,
-    fileReads: options.fileReads ?? "auto",
+    fileAccess: options.fileAccess ?? "auto",
     onDirectBytes: (byteCount) => {
       directBytes += byteCount;
     },

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSource, DirectPipe } from "../base/io.ts";
-import { type PumpAddon, type PumpCancel, type PumpFailure, pumpError } from "./pump-addon.ts";
+import { type PumpAddon, type PumpFailure, pumpError, type ReadableWatch } from "./pump-addon.ts";
 
 /** What a view may grow by before its octets have arrived. */
 const GROWTH_BYTES_MAX = 4 << 20;
@@ -13,10 +13,9 @@ const GROWTH_BYTES_MAX = 4 << 20;
 export class DescriptorSource implements ByteSource {
   readonly #pump: PumpAddon;
   readonly #fd: number;
-  readonly #cancel: PumpCancel;
+  readonly #watch: ReadableWatch;
   #buffer = new Uint8Array(4096);
   #offset = 0;
-  #waiting: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   /**
@@ -26,10 +25,10 @@ export class DescriptorSource implements ByteSource {
   constructor(pump: PumpAddon, fd: number) {
     this.#pump = pump;
     this.#fd = pump.duplicate(fd);
-    this.#cancel = new pump.Cancel();
     if (this.#fd < 0) {
       throw new MigrationError("TRANSPORT_OPEN", { call: "dup", errno: -this.#fd });
     }
+    this.#watch = new pump.ReadableWatch(this.#fd);
   }
 
   get offset(): number {
@@ -73,8 +72,7 @@ export class DescriptorSource implements ByteSource {
       return;
     }
     this.#isClosed = true;
-    this.#cancel.fire();
-    await this.#waiting;
+    this.#watch.close();
     closeSync(this.#fd);
   }
 
@@ -101,9 +99,7 @@ export class DescriptorSource implements ByteSource {
       if (count >= 0) {
         return count;
       }
-      const wait = this.#pump.waitReadable(this.#fd, this.#cancel);
-      this.#waiting = wait;
-      const { failure } = await wait;
+      const { failure } = await this.#watch.wait();
       if (failure !== undefined) {
         throw this.#lost(failure);
       }

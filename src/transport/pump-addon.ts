@@ -3,34 +3,52 @@ import { type ErrorCode, MigrationError } from "../base/errors.ts";
 import type { Window } from "../base/window.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 /** A wish to stop: `fire` may come at any moment and is kept. */
 export interface PumpCancel {
   fire(): void;
 }
 
-/** One iteration for {@link PumpSender}. The memory stays as it is until the promise settles. */
-export interface SendJob {
-  readonly fd: number;
-  /** Where a file goes on; absent for sockets and pipes. */
-  readonly position?: number;
-  /** Bits are cleared as their pages are taken. */
+/** The pages of one guest on their way out: what all its iterations share. */
+export interface PumpSender {
+  /** @param mode from now on: {@link COMPRESSION_MODE}; only `none` where `hasZstd` is not true. */
+  pack(mode: number): void;
+}
+
+/** Whether batches are packed. Twin: CompressionMode of native/pump/compression.h. */
+export const COMPRESSION_MODE = { none: 0, zstd: 1, auto: 2 } as const;
+
+/** One pass over dirty pages. The memory stays as it is until all its promises are settled. */
+export interface PumpIteration {
+  /**
+   * Sends pages that nobody else has claimed, until there are none; resolves with the octets sent.
+   * Any number at once, each to a descriptor of its own.
+   */
+  send(lane: {
+    readonly fd: number;
+    /** Where a file goes on; absent for sockets and pipes. */
+    readonly position?: number;
+    readonly cancel: PumpCancel;
+  }): Promise<PumpResult<number>>;
+}
+
+/** What {@link PumpIteration} sends. */
+export interface IterationJob {
+  readonly sender: PumpSender;
+  /** Bits are cleared as their pages are claimed. */
   readonly dirty: Uint8Array;
   readonly populated?: Uint8Array;
   readonly elidesZeroPages: boolean;
   /** Entries as in native/pump/counters.h; read at any time. */
   readonly counters: BigUint64Array;
-  readonly cancel: PumpCancel;
 }
 
-/** Sends the pages of one guest, on threads of its own. One iteration at a time. */
-export interface PumpSender {
-  send(job: SendJob): Promise<PumpResult<undefined>>;
-}
+/** RAM of a guest that pages are received into; whoever stores in it waits for its turn. */
+export type PumpRamFile = object;
 
-/** How pages of a file are read: through the page cache, past it (O_DIRECT), or as is faster. */
-export type FileReads = "auto" | "cached" | "direct";
+/** How pages of a file are read and written: through the page cache, past it, or as is faster. */
+export type FileAccess = "auto" | "cached" | "direct";
 
 /** PAGE_DATA records to receive into a guest's RAM. */
 export interface ReceiveJob {
@@ -40,24 +58,19 @@ export interface ReceiveJob {
    * used, and the threads read pages at the same time. Where the file system takes no O_DIRECT, or
    * pages do not lie at multiples of the page size, they are read through the page cache.
    */
-  readonly fileReads?: FileReads;
-  /** RAM as a file: page n at n times 4096. */
-  readonly ramFd: number;
-  readonly pfnCount: number;
+  readonly fileAccess?: FileAccess;
+  readonly ram: PumpRamFile;
   /** Octets of the stream up to and with the first record's header. */
   readonly offset: number;
   /** Of the first record, whose header has been read. */
+  readonly type: number;
   readonly bodyBytes: number;
   readonly threadCount: number;
   readonly cancel: PumpCancel;
 }
 
-/**
- * What was received before the first record that is no PAGE_DATA and no PAGE_ALIGNMENT, whose
- * header follows.
- */
+/** What was received before the first record that is no PAGE_DATA, whose header follows. */
 export interface ReceivedPages {
-  /** PAGE_DATA records. */
   readonly records: number;
   readonly entries: number;
   readonly dataPages: number;
@@ -83,10 +96,22 @@ export interface PumpResult<Value> {
   readonly failure?: PumpFailure;
 }
 
+/** Waits for octets on a socket or pipe, in the event loop and on no thread. */
+export interface ReadableWatch {
+  /**
+   * Resolves when the descriptor has octets, has ended, or has failed; reading tells which. One at
+   * a time.
+   */
+  wait(): Promise<PumpResult<undefined>>;
+  /** Ends a wait under way as `CANCELLED`; then the descriptor may be closed. The last call. */
+  close(): void;
+}
+
 /** The pump add-on: octets between descriptors and guest memory, off the JavaScript thread. */
 export interface PumpAddon {
   readonly abiVersion: number;
   readonly Cancel: new () => PumpCancel;
+  readonly ReadableWatch: new (fd: number) => ReadableWatch;
   readonly Sender: new (options: {
     readonly windows: readonly Window[];
     /** 0 is no limit. */
@@ -94,11 +119,17 @@ export interface PumpAddon {
     /** Leaves out pages last sent with the same content; the key is secret and random. */
     readonly digests?: { readonly pfnCount: number; readonly key: Uint8Array };
   }) => PumpSender;
+  readonly Iteration: new (job: IterationJob) => PumpIteration;
+  readonly RamFile: new (options: {
+    /** RAM as a file, page n at n times 4096; the caller's, and open as long as this is used. */
+    readonly fd: number;
+    readonly pfnCount: number;
+  }) => PumpRamFile;
+  /** Whether pages can be packed and unpacked: there is a libzstd. */
+  readonly hasZstd: boolean;
   receivePages(job: ReceiveJob): Promise<PumpResult<ReceivedPages>>;
   /** Octets read now, 0 at the end, -1 where there are none yet. */
   readNow(fd: number, bytes: Uint8Array): number | { readonly failure: PumpFailure };
-  /** Resolves when `fd` has octets, has ended, or has failed. */
-  waitReadable(fd: number, cancel: PumpCancel): Promise<PumpResult<undefined>>;
   /** A descriptor of the caller's own on the same pipe; a negative errno on failure. */
   duplicate(fd: number): number;
 }

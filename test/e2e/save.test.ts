@@ -66,7 +66,7 @@ async function pagesOfImage() {
   return { pageOffsets, names };
 }
 
-async function restore(changes: Pick<RestoreOptions, "engine" | "fileReads"> = { engine }) {
+async function restore(changes: Pick<RestoreOptions, "engine" | "fileAccess"> = { engine }) {
   const source = await openImage(file);
   try {
     const { config } = await restoreGuest({
@@ -186,10 +186,10 @@ describe.each([
   ["by events", { engine, isAligned: false }],
   ...(hasPump
     ? (["auto", "cached", "direct"] as const).map(
-        (fileReads) =>
+        (fileAccess) =>
           [
-            `by threads, ${fileReads}`,
-            { engine: loadNativeEngine(), fileReads, isAligned: true },
+            `by threads, ${fileAccess}`,
+            { engine: loadNativeEngine(), fileAccess, isAligned: true },
           ] as const,
       )
     : []),

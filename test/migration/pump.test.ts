@@ -120,6 +120,7 @@ async function send(memory: SourceMemory, changes: Changes) {
     dirtyBitmap: fullBitmap(PFN_COUNT),
     deferredBitmap,
     elidesZeroPages: false,
+    pagesPlanned: PFN_COUNT,
     onProgress: () => undefined,
     signal: new AbortController().signal,
     ...job,
@@ -231,6 +232,7 @@ describe.each(PUMPS)(`the %s pump (${reason ?? "both"})`, (pump) => {
         dirtyBitmap: bitmapOf(...pfns),
         deferredBitmap: new Uint8Array(8),
         elidesZeroPages: false,
+        pagesPlanned: pfns.length,
         onProgress: () => undefined,
         signal: new AbortController().signal,
       });

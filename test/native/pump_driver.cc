@@ -4,8 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <thread>
 
@@ -18,12 +21,56 @@ namespace {
 using namespace xenferry;
 
 constexpr std::size_t kPageCount = 5000;
-constexpr std::size_t kRounds = 6;
+constexpr std::size_t kRounds = 12;
 
 struct Round {
   bool elides_zero_pages;
   bool skips_unchanged;
+  bool packs;
   std::size_t thread_count;
+  std::size_t channel_count;
+};
+
+// One way from the source to the target.
+class Channel {
+ public:
+  Channel() : ends_(make_pair_of_sockets()) {}
+  ~Channel() {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+
+  // A header that ends what is received.
+  void end() {
+    pump::RecordHeader header = {0, 0};
+    iovec part = {&header, sizeof header};
+    outlet.write_all({&part, 1});
+  }
+
+  // Receives what comes until `end`.
+  std::uint64_t receive(pump::RamFile& ram, std::size_t thread_count) {
+    pump::RecordHeader first;
+    if (read(ends_[1], &first, sizeof first) != sizeof first) std::abort();
+    if (first.type == 0) return 0;
+    pump::Inlet inlet{ends_[1], cancel};
+    pump::StreamSource source{inlet};
+    return pump::ReceivePump{source, ram, engine::measured_operations(), sizeof first}
+        .run(first, thread_count)
+        .data_pages;
+  }
+
+ private:
+  static std::array<int, 2> make_pair_of_sockets() {
+    std::array<int, 2> ends;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) std::abort();
+    return ends;
+  }
+
+  std::array<int, 2> ends_;
+
+ public:
+  pump::Cancel cancel;
+  pump::Outlet outlet{ends_[0], std::nullopt, cancel};
 };
 
 struct Memory {
@@ -52,49 +99,57 @@ void change_pages(engine::Bytes ram, engine::Bytes dirty, std::mt19937& random) 
   }
 }
 
+void send_iteration(pump::SendPump& sender, pump::Iteration& iteration,
+                    std::vector<std::unique_ptr<Channel>>& channels) {
+  std::vector<std::jthread> lanes;
+  for (const auto& channel : channels) {
+    lanes.emplace_back([&] {
+      sender.send(iteration, channel->outlet, channel->cancel);
+      channel->end();
+    });
+  }
+}
+
+std::uint64_t receive_iteration(pump::RamFile& ram, std::size_t thread_count,
+                                std::vector<std::unique_ptr<Channel>>& channels) {
+  std::atomic<std::uint64_t> pages = 0;
+  std::vector<std::jthread> readers;
+  for (const auto& channel : channels) {
+    readers.emplace_back([&] { pages += channel->receive(ram, thread_count); });
+  }
+  readers.clear();
+  return pages;
+}
+
 bool run(const Round& round, std::mt19937& random) {
   const Memory from;
   const Memory to;
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) std::abort();
+  std::vector<std::unique_ptr<Channel>> channels(round.channel_count);
+  for (auto& channel : channels) channel = std::make_unique<Channel>();
   std::vector<std::uint8_t> key(engine::kDigestKeyBytes, 7);
   std::optional<pump::PageDigests> digests;
   if (round.skips_unchanged) digests.emplace(kPageCount, key);
   const std::size_t half = kPageCount / 2;
-  pump::SendPump sender{
-      pump::GuestRam{{{0, from.bytes.first(half * engine::kPageBytes)},
-                      {half, from.bytes.subspan(half * engine::kPageBytes)}}},
-      engine::measured_operations(), 0, std::move(digests)};
-  const pump::Cancel cancel;
-  std::jthread sending([&] {
-    std::vector<std::uint64_t> counters(pump::Counters::kCount);
-    pump::Outlet outlet{ends[0], std::nullopt, cancel};
-    std::vector<std::uint8_t> dirty((kPageCount + 63) / 64 * 8);
-    for (std::size_t iteration = 0; iteration < 3; ++iteration) {
-      change_pages(from.bytes, dirty, random);
-      sender.send({dirty, {}, round.elides_zero_pages && iteration == 0,
-                   pump::Counters{counters}},
-                  outlet, cancel);
-    }
-    pump::RecordHeader end = {0, 0};
-    iovec part = {&end, sizeof end};
-    outlet.write_all({&part, 1});
-    shutdown(ends[0], SHUT_WR);
-  });
-  pump::RecordHeader first;
-  if (read(ends[1], &first, sizeof first) != sizeof first) std::abort();
-  pump::Inlet inlet{ends[1], cancel};
-  pump::StreamSource source{inlet};
-  const pump::Received received =
-      pump::ReceivePump{source, {to.fd, kPageCount}, engine::measured_operations(), sizeof first}.run(
-          first, round.thread_count);
-  sending.join();
+  pump::SendPump sender{pump::GuestRam{{{0, from.bytes.first(half * engine::kPageBytes)},
+                                        {half, from.bytes.subspan(half * engine::kPageBytes)}}},
+                        engine::measured_operations(), 0, std::move(digests)};
+  if (round.packs) sender.pack(pump::CompressionMode::kAuto);
+  pump::RamFile ram{to.fd, kPageCount};
+  std::vector<std::uint64_t> counters(pump::Counters::kCount);
+  std::vector<std::uint8_t> dirty((kPageCount + 63) / 64 * 8);
+  std::uint64_t pages = 0;
+  for (std::size_t number = 0; number < 3; ++number) {
+    change_pages(from.bytes, dirty, random);
+    pump::Iteration iteration{
+        {dirty, {}, round.elides_zero_pages && number == 0, pump::Counters{counters}}};
+    std::jthread sending([&] { send_iteration(sender, iteration, channels); });
+    pages += receive_iteration(ram, round.thread_count, channels);
+  }
   const bool is_equal = std::memcmp(from.bytes.data(), to.bytes.data(), from.bytes.size()) == 0;
-  std::printf("%zu threads, zero pages %s, unchanged %s: %llu pages, %s\n", round.thread_count,
-              round.elides_zero_pages ? "named" : "sent", round.skips_unchanged ? "left out" : "sent",
-              static_cast<unsigned long long>(received.data_pages), is_equal ? "equal" : "DIFFERENT");
-  close(ends[0]);
-  close(ends[1]);
+  std::printf("%zu channels, %zu threads each, zero pages %s, unchanged %s, %s: %llu pages, %s\n",
+              round.channel_count, round.thread_count, round.elides_zero_pages ? "named" : "sent",
+              round.skips_unchanged ? "left out" : "sent", round.packs ? "packed" : "plain",
+              static_cast<unsigned long long>(pages), is_equal ? "equal" : "DIFFERENT");
   return is_equal;
 }
 
@@ -105,7 +160,9 @@ int main() {
   bool are_equal = true;
   for (std::size_t number = 0; number < kRounds; ++number) {
     try {
-      are_equal = run({number % 2 == 0, number % 3 == 0, 1 + number % 4}, random) && are_equal;
+      const Round round = {number % 2 == 0, number % 3 == 0, pump::zstd::is_available() && number > 3,
+                           1 + number % 4, 1 + number % 3};
+      are_equal = run(round, random) && are_equal;
     } catch (const pump::Failure& failure) {
       std::printf("failed: %s\n", failure.code());
       are_equal = false;

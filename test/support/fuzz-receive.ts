@@ -107,10 +107,13 @@ export async function fuzzReceive(settings: FuzzSettings): Promise<{
     const wanted = await receiveByEvents(stream, events, PFN_COUNT);
     const found = {
       pipe: await receiveByThreads(stream, threads, PFN_COUNT),
-      cached: await receiveFromImage(stream, threads, { pfnCount: PFN_COUNT, fileReads: "cached" }),
+      cached: await receiveFromImage(stream, threads, {
+        pfnCount: PFN_COUNT,
+        fileAccess: "cached",
+      }),
       direct: await receiveFromImage(stream, threads, {
         pfnCount: PFN_COUNT,
-        fileReads: "direct",
+        fileAccess: "direct",
         onDirectBytes: (byteCount) => {
           directBytes += byteCount;
         },

@@ -13,7 +13,7 @@ import { pageTaker } from "../../src/migration/page-taker.ts";
 import { BufferedSource } from "../../src/transport/buffered-source.ts";
 import { DescriptorSource } from "../../src/transport/descriptor-source.ts";
 import { openImage } from "../../src/transport/image-file.ts";
-import { type FileReads, probePump } from "../../src/transport/pump-addon.ts";
+import { type FileAccess, probePump } from "../../src/transport/pump-addon.ts";
 
 /** What came of receiving a libxc stream: pages stored, records after them, how it ended. */
 export interface ReceiveOutcome {
@@ -60,7 +60,7 @@ export function receiveFromImage(
   engine: PageEngine,
   job: {
     readonly pfnCount: number;
-    readonly fileReads: FileReads;
+    readonly fileAccess: FileAccess;
     readonly onDirectBytes?: (byteCount: number) => void;
   },
 ): Promise<ReceiveOutcome> {
@@ -98,14 +98,14 @@ interface Place {
   readonly ram: () => Buffer;
   readonly pfnCount: number;
   readonly ramFd?: number;
-  readonly fileReads?: FileReads;
+  readonly fileAccess?: FileAccess;
   readonly onDirectBytes?: (byteCount: number) => void;
 }
 
 async function receive(
   source: ByteSource,
   engine: PageEngine,
-  { ram, pfnCount, ramFd, fileReads = "auto", onDirectBytes }: Place,
+  { ram, pfnCount, ramFd, fileAccess = "auto", onDirectBytes }: Place,
 ): Promise<ReceiveOutcome> {
   const { signal } = new AbortController();
   const memory: SinkMemory = {
@@ -118,7 +118,7 @@ async function receive(
     engine,
     signal,
     memory: () => memory,
-    fileReads,
+    fileAccess,
     ...(onDirectBytes !== undefined && { onDirectBytes }),
   });
   const counts = { entries: 0, dataPages: 0 };

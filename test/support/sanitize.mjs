@@ -31,6 +31,6 @@ for (const sanitizer of ["thread", "address,undefined"]) {
   process.stdout.write(`-fsanitize=${sanitizer}\n`);
   const flags = ["-std=c++20", "-O1", "-g", `-fsanitize=${sanitizer}`, "-fno-sanitize-recover=all"];
   const files = [...sources, path.join("test", "native", "pump_driver.cc")];
-  run(process.env.CXX ?? "c++", [...flags, "-o", driver, ...files, "-lpthread"]);
+  run(process.env.CXX ?? "c++", [...flags, "-o", driver, ...files, "-lpthread", "-ldl"]);
   run(driver, []);
 }

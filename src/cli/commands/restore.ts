@@ -4,7 +4,7 @@ import type { GuestKind } from "../../guest/types.ts";
 import { restoreGuest } from "../../migration/restore.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { openImage } from "../../transport/image-file.ts";
-import type { FileReads } from "../../transport/pump-addon.ts";
+import type { FileAccess } from "../../transport/pump-addon.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
@@ -13,7 +13,7 @@ interface RestoreOptions {
   readonly paused?: boolean;
   readonly name?: string;
   readonly kind?: GuestKind;
-  readonly fileReads: FileReads;
+  readonly fileAccess: FileAccess;
 }
 
 export function registerRestore({ program, run }: Registrar): void {
@@ -29,7 +29,10 @@ export function registerRestore({ program, run }: Registrar): void {
       ).choices(["process", "synthetic"]),
     )
     .addOption(
-      new Option("--file-reads <way>", "pages of an aligned image: through the page cache, past it")
+      new Option(
+        "--file-access <way>",
+        "pages of an aligned image: through the page cache, past it",
+      )
         .choices(["auto", "cached", "direct"])
         .default("auto"),
     )
@@ -47,7 +50,7 @@ async function restore(context: Context, file: string, options: RestoreOptions):
       source,
       engine,
       signal: context.signal,
-      fileReads: options.fileReads,
+      fileAccess: options.fileAccess,
       startAs: options.paused === true ? "paused" : "running",
       prepare: async (described) => {
         const kind = options.kind ?? described.kind;
