@@ -67,6 +67,8 @@
             "native/pump/batch.cc",
             "native/pump/bindings.cc",
             "native/pump/compression.cc",
+            "native/pump/image_file.cc",
+            "native/pump/image_outlet.cc",
             "native/pump/image_source.cc",
             "native/pump/iteration.cc",
             "native/pump/lane.cc",

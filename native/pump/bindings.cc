@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "async.h"
+#include "image_file.h"
 #include "image_source.h"
 #include "readable_watch.h"
 #include "receive.h"
@@ -131,6 +132,13 @@ class Sender : public Napi::ObjectWrap<Sender> {
   SendPump pump_;
 };
 
+FileAccess access_of(const Napi::Value& name) {
+  const auto text = name.As<Napi::String>().Utf8Value();
+  return text == "direct"   ? FileAccess::kDirect
+         : text == "cached" ? FileAccess::kCached
+                            : FileAccess::kAuto;
+}
+
 // new Iteration({ sender, dirty, populated?, elidesZeroPages, counters }): one pass over dirty
 // pages.
 class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
@@ -142,7 +150,9 @@ class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
         iteration_(plan_of(info[0].As<Napi::Object>())) {}
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Iteration", {InstanceMethod<&IterationHandle::send>("send")});
+    return DefineClass(env, "Iteration",
+                       {InstanceMethod<&IterationHandle::send>("send"),
+                        InstanceMethod<&IterationHandle::send_to_image>("sendToImage")});
   }
 
  private:
@@ -176,6 +186,29 @@ class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
         info.Env(), {job, info.This().As<Napi::Object>()}, work, to_js);
   }
 
+  // sendToImage({ fd, position, fileAccess, laneCount, cancel }): { bytes, directBytes }.
+  Napi::Value send_to_image(const Info& info) {
+    const auto job = info[0].As<Napi::Object>();
+    const int fd = fd_of(job, "fd");
+    const std::uint64_t position = whole(job, "position");
+    const FileAccess access = access_of(job.Get("fileAccess"));
+    const std::size_t lane_count = whole(job, "laneCount");
+    const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
+    const auto work = [=, this, &cancel] {
+      ImageFile file{fd, position, access};
+      const std::uint64_t bytes = send_into(file, pump_, iteration_, lane_count, cancel);
+      return std::pair{bytes, file.direct_bytes()};
+    };
+    const auto to_js = [](Napi::Env env, const std::pair<std::uint64_t, std::uint64_t>& sent) {
+      auto object = Napi::Object::New(env);
+      object["bytes"] = Napi::Number::New(env, static_cast<double>(sent.first));
+      object["directBytes"] = Napi::Number::New(env, static_cast<double>(sent.second));
+      return object;
+    };
+    return PumpCall<decltype(work), decltype(to_js)>::start(
+        info.Env(), {job, info.This().As<Napi::Object>()}, work, to_js);
+  }
+
   Napi::ObjectReference job_;
   SendPump& pump_;
   Iteration iteration_;
@@ -200,13 +233,6 @@ Napi::Object received_to_js(Napi::Env env, const ReceivedFrom& from) {
   set("nextType", received.next.type);
   set("nextBodyBytes", received.next.body_bytes);
   return object;
-}
-
-FileAccess access_of(const Napi::Value& name) {
-  const auto text = name.As<Napi::String>().Utf8Value();
-  return text == "direct"   ? FileAccess::kDirect
-         : text == "cached" ? FileAccess::kCached
-                            : FileAccess::kAuto;
 }
 
 // receivePages({ fd, fileAccess?, ram, offset, type, bodyBytes, threadCount, cancel })

@@ -25,7 +25,8 @@ void wait(int fd, short events, const Cancel& cancel) {
   if (cancel.is_fired()) throw Failure::cancelled();
 }
 
-// Drops `byte_count` octets from the front of `parts`.
+}  // namespace
+
 std::span<iovec> without(std::span<iovec> parts, std::size_t byte_count) {
   while (!parts.empty() && byte_count >= parts.front().iov_len) {
     byte_count -= parts.front().iov_len;
@@ -39,8 +40,6 @@ std::span<iovec> without(std::span<iovec> parts, std::size_t byte_count) {
   return parts;
 }
 
-}  // namespace
-
 void Outlet::write_all(std::span<iovec> parts) {
   while (!parts.empty()) {
     if (cancel_.is_fired()) throw Failure::cancelled();
@@ -53,6 +52,12 @@ void Outlet::write_all(std::span<iovec> parts) {
       throw lost("writev");
     }
   }
+}
+
+std::uint64_t Outlet::send(std::span<iovec> parts) {
+  const std::uint64_t bytes = bytes_of(parts);
+  write_all(parts);
+  return bytes;
 }
 
 ssize_t Outlet::write_some(std::span<const iovec> parts) {

@@ -1,6 +1,7 @@
 import { MigrationError } from "../base/errors.ts";
 import type { GuestSource } from "../guest/types.ts";
 import type { ProgressListener } from "../migration/progress.ts";
+import type { PumpOptions } from "../migration/pump.ts";
 import type { TransferOptions, TransferOutcome } from "../migration/transfer.ts";
 import type { Downtime, IterationStatistics, Profile } from "../report/profile.ts";
 import type { Context } from "./context.ts";
@@ -13,7 +14,8 @@ export interface TransferTask {
   readonly guest: GuestSource;
   readonly target: string;
   readonly options: TransferCliOptions;
-  readonly alignsPages?: boolean;
+  /** How the file is written, of a save. */
+  readonly file?: Pick<PumpOptions, "alignsPages" | "fileAccess">;
 }
 
 /** What a save or migration reports when it ends well. */
@@ -81,9 +83,10 @@ export async function runTransfer(
       onProgress,
       signal,
       zeroPages,
-      pump: { bytesPerSecondMax, skipsUnchanged, alignsPages: task.alignsPages === true },
+      pump: { bytesPerSecondMax, skipsUnchanged, ...task.file },
     });
-    return await finish(endingOf(result));
+    const { directBytes } = result;
+    return await finish({ ...endingOf(result), ...(task.file && { directBytes }) });
   } catch (error) {
     await finish(failureOf(error, iterations));
     throw error;
@@ -92,7 +95,7 @@ export async function runTransfer(
 
 type ProfileEnding = Pick<
   Profile,
-  "outcome" | "errorCode" | "stopReason" | "pump" | "downtime" | "totalBytes"
+  "outcome" | "errorCode" | "stopReason" | "pump" | "directBytes" | "downtime" | "totalBytes"
 >;
 
 function endingOf(result: TransferResult): ProfileEnding {

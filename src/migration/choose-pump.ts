@@ -9,8 +9,7 @@ import type { PumpOptions, SendPump } from "./pump.ts";
 
 /**
  * Makes the pump that fits: the native one where the native engine is used, memory is mapped, every
- * page of it can be sent at any time, the sink has a descriptor, and pages need no alignment; else
- * the portable one.
+ * page of it can be sent at any time, and the sink has a descriptor; else the portable one.
  */
 export function choosePump(parts: {
   readonly memory: SourceMemory;
@@ -21,8 +20,7 @@ export function choosePump(parts: {
 }): SendPump {
   const { memory, engine, sink, options } = parts;
   const isMapped = memory.windows.length > 0 && memory.unsendable === undefined;
-  const isDense = options.alignsPages !== true;
-  const { addon } = engine.name === "native" && isMapped && isDense ? probePump() : {};
+  const { addon } = engine.name === "native" && isMapped ? probePump() : {};
   return addon !== undefined && sink.direct !== undefined
     ? createNativePump({ addon, memory, sink, options })
     : createPortablePump(parts);

@@ -7,9 +7,11 @@ import { encodeIterationEnd, OWN_RECORD } from "../format/own.ts";
 import type { SourceMemory } from "../guest/types.ts";
 import {
   COMPRESSION_MODE,
+  type FileAccess,
   type PumpAddon,
   type PumpCancel,
   type PumpIteration,
+  type PumpResult,
   type PumpSender,
   pumpError,
 } from "../transport/pump-addon.ts";
@@ -29,6 +31,9 @@ const PROGRESS_MS = 50;
 
 /** Pages for which one more channel is worth waking its threads at both ends. */
 const PAGES_PER_CHANNEL = 4 * BATCH_PAGES_MAX;
+
+/** Threads that write a file past the page cache: one prepares a batch while another waits. */
+const IMAGE_LANES = 2;
 
 /** Entries of the add-on's counters. Twin: native/pump/counters.h. */
 const COUNTER = { PAGES_SENT: 0, PAGES_ALLOCATE_ONLY: 1, PAGES_UNCHANGED: 2, BYTES: 3, SCAN_NS: 4 };
@@ -65,11 +70,14 @@ class NativePump implements SendPump, PumpExtras {
   readonly #sender: PumpSender;
   readonly #channels: Channel[];
   #sending: Sending | undefined;
+  readonly #image: FileAccess | undefined;
   #iterations = 0;
+  #directBytes = 0;
 
   constructor({ addon, memory, sink, options }: Parts) {
     const { windows, pfnCount } = memory;
-    const { bytesPerSecondMax, skipsUnchanged } = options;
+    const { bytesPerSecondMax, skipsUnchanged, alignsPages, fileAccess = "auto" } = options;
+    this.#image = alignsPages === true ? fileAccess : undefined;
     this.#addon = addon;
     this.hasZstd = addon.hasZstd;
     this.#channels = [{ number: 0, sink }];
@@ -78,6 +86,10 @@ class NativePump implements SendPump, PumpExtras {
       bytesPerSecondMax,
       ...(skipsUnchanged && { digests: { pfnCount, key: randomDigestKey() } }),
     });
+  }
+
+  get directBytes(): number {
+    return this.#directBytes;
   }
 
   pack(compression: Compression): void {
@@ -92,7 +104,7 @@ class NativePump implements SendPump, PumpExtras {
 
   async send(job: PumpJob): Promise<PumpCounts> {
     throwIfInterrupted(job.signal);
-    const sending = new Sending(job, this.#addon, this.#sender);
+    const sending = new Sending(job, this.#addon, this.#sender, this.#image);
     this.#sending = sending;
     const count = Math.max(1, Math.floor(job.pagesPlanned / PAGES_PER_CHANNEL));
     for (const channel of this.#channels.slice(0, count)) {
@@ -103,6 +115,7 @@ class NativePump implements SendPump, PumpExtras {
     } finally {
       this.#sending = undefined;
     }
+    this.#directBytes += sending.directBytes;
     await endIteration(this.#iterations++, sending.channels);
     return sending.counts;
   }
@@ -117,10 +130,14 @@ class Sending {
   readonly #cancel: PumpCancel;
   readonly #counters = new BigUint64Array(COUNTER_COUNT);
   readonly #running: Promise<void>[] = [];
+  readonly #image: FileAccess | undefined;
+  #directBytes = 0;
   #failure: unknown;
 
-  constructor(job: PumpJob, addon: PumpAddon, sender: PumpSender) {
+  /** @param image how to write where pages are to be aligned in a file; else `undefined`. */
+  constructor(job: PumpJob, addon: PumpAddon, sender: PumpSender, image: FileAccess | undefined) {
     this.#job = job;
+    this.#image = image;
     this.#addon = addon;
     this.#cancel = new addon.Cancel();
     this.#iteration = new addon.Iteration({
@@ -130,6 +147,11 @@ class Sending {
       elidesZeroPages: job.elidesZeroPages,
       counters: this.#counters,
     });
+  }
+
+  /** Octets that were written past the page cache. */
+  get directBytes(): number {
+    return this.#directBytes;
   }
 
   get counts(): PumpCounts {
@@ -183,11 +205,13 @@ class Sending {
       throw new MigrationError("TRANSPORT_LOST", { offset: sink.offset, closed: true });
     }
     try {
-      const { value, failure } = await this.#iteration.send({
-        fd,
-        ...(direct.isPositioned && { position: sink.offset }),
-        cancel: this.#cancel,
-      });
+      const { value, failure } = await (this.#image === undefined
+        ? this.#iteration.send({
+            fd,
+            ...(direct.isPositioned && { position: sink.offset }),
+            cancel: this.#cancel,
+          })
+        : this.#sendToImage(fd, sink.offset, this.#image));
       if (value === undefined) {
         const cause = failure && pumpError(failure);
         throw new MigrationError("TRANSPORT_LOST", { offset: sink.offset }, cause);
@@ -196,6 +220,22 @@ class Sending {
     } finally {
       closeSync(fd);
     }
+  }
+
+  async #sendToImage(
+    fd: number,
+    position: number,
+    fileAccess: FileAccess,
+  ): Promise<PumpResult<number>> {
+    const { value, failure } = await this.#iteration.sendToImage({
+      fd,
+      position,
+      fileAccess,
+      laneCount: IMAGE_LANES,
+      cancel: this.#cancel,
+    });
+    this.#directBytes += value?.directBytes ?? 0;
+    return { ...(value && { value: value.bytes }), ...(failure && { failure }) };
   }
 }
 

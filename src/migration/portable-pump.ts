@@ -39,7 +39,7 @@ export function createPortablePump(parts: Parts): SendPump {
   const throttle = new Throttle(options.bytesPerSecondMax, clock);
   const digests = options.skipsUnchanged ? new PageDigests(engine, memory.pfnCount) : undefined;
   const send = (job: PumpJob) => new Sending(parts, { slots, throttle, digests, job }).run();
-  return { name: "portable", send };
+  return { name: "portable", directBytes: 0, send };
 }
 
 /** Buffers of one batch; free again when `idle` resolves. */

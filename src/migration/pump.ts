@@ -1,5 +1,6 @@
 import type { ByteSink } from "../base/io.ts";
 import { bitmapBytes } from "../base/units.ts";
+import type { FileAccess } from "../transport/pump-addon.ts";
 
 /** What one iteration sends. */
 export interface PumpJob {
@@ -47,6 +48,8 @@ export interface PumpOptions {
    * PAGE_ALIGNMENT record before it: for files. The sink's offset must be a multiple of 8.
    */
   readonly alignsPages?: boolean;
+  /** How aligned pages are written; past the page cache only by the native pump. */
+  readonly fileAccess?: FileAccess;
 }
 
 /** Whether pages are packed: never, all of them, or those where it takes less time. */
@@ -55,6 +58,8 @@ export type Compression = "none" | "zstd" | "auto";
 /** Sends the dirty pages of a guest to a transport as PAGE_DATA records. */
 export interface SendPump {
   readonly name: "native" | "portable";
+  /** Octets that were written to a file past the page cache so far. */
+  readonly directBytes: number;
   /**
    * Sends one iteration; resolves when the transport has accepted all of it.
    *

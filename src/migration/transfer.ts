@@ -33,6 +33,8 @@ export interface TransferOutcome {
   readonly iterations: readonly IterationStatistics[];
   readonly stopReason: string;
   readonly pump: SendPump["name"];
+  /** Octets that were written to a file past the page cache. */
+  readonly directBytes: number;
   /** On the transfer's clock: when the suspension was asked for, and when END was accepted. */
   readonly suspendStartMs: number;
   readonly streamEndMs: number;
@@ -121,6 +123,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     iterations: memory.iterations,
     stopReason,
     pump: pump.name,
+    directBytes: pump.directBytes,
     suspendStartMs,
     streamEndMs,
     suspendMs: suspendedMs - suspendStartMs,

@@ -85,6 +85,8 @@ export const profileSchema = z.object({
   mode: z.enum(["live", "non-live"]).optional(),
   /** What moved the pages: threads of the add-on, or TypeScript. */
   pump: z.enum(["native", "portable"]).optional(),
+  /** Octets that were written to a file past the page cache; absent where none is written. */
+  directBytes: z.number().int().nonnegative().optional(),
   policy: z.object({ name: z.string(), parameters: z.record(z.string(), z.number()) }).optional(),
   /** Why the loop ended, in the policy's words. */
   stopReason: z.string().optional(),

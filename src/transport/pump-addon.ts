@@ -19,6 +19,9 @@ export interface PumpSender {
 /** Whether batches are packed. Twin: CompressionMode of native/pump/compression.h. */
 export const COMPRESSION_MODE = { none: 0, zstd: 1, auto: 2 } as const;
 
+/** How pages of a file are read and written: through the page cache, past it, or as is faster. */
+export type FileAccess = "auto" | "cached" | "direct";
+
 /** One pass over dirty pages. The memory stays as it is until all its promises are settled. */
 export interface PumpIteration {
   /**
@@ -31,6 +34,30 @@ export interface PumpIteration {
     readonly position?: number;
     readonly cancel: PumpCancel;
   }): Promise<PumpResult<number>>;
+  /**
+   * Sends all pages into an image, which they start in at multiples of the page size, by several
+   * threads unless they go through the page cache.
+   */
+  sendToImage(job: ImageJob): Promise<PumpResult<ImageSent>>;
+}
+
+/** Where {@link PumpIteration.sendToImage} sends to. */
+export interface ImageJob {
+  /** Of a regular file. */
+  readonly fd: number;
+  /** Where the image goes on: a multiple of 8. */
+  readonly position: number;
+  readonly fileAccess: FileAccess;
+  readonly laneCount: number;
+  readonly cancel: PumpCancel;
+}
+
+/** What went into an image. */
+export interface ImageSent {
+  /** Octets of records, alignment included. */
+  readonly bytes: number;
+  /** Those of them that were written past the page cache. */
+  readonly directBytes: number;
 }
 
 /** What {@link PumpIteration} sends. */
@@ -46,9 +73,6 @@ export interface IterationJob {
 
 /** RAM of a guest that pages are received into; whoever stores in it waits for its turn. */
 export type PumpRamFile = object;
-
-/** How pages of a file are read and written: through the page cache, past it, or as is faster. */
-export type FileAccess = "auto" | "cached" | "direct";
 
 /** PAGE_DATA records to receive into a guest's RAM. */
 export interface ReceiveJob {

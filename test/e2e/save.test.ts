@@ -201,7 +201,7 @@ describe.each([
       place.runDir,
       `${kind}:memory=1M,dirty=500p,vcpus=2,fill=random`,
     );
-    await (isAligned ? saveAligned(guest) : save(guest, "destroy"));
+    await (isAligned ? saveAligned(guest, { engine: way.engine }) : save(guest, "destroy"));
     await guest.cleanup();
   }
 

@@ -7,6 +7,7 @@ import { openImage } from "../../transport/image-file.ts";
 import type { FileAccess } from "../../transport/pump-addon.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { fileAccessOption } from "../file-access.ts";
 import type { Registrar } from "../program.ts";
 
 interface RestoreOptions {
@@ -28,14 +29,7 @@ export function registerRestore({ program, run }: Registrar): void {
         "kind of guest to restore into; that of the image unless given",
       ).choices(["process", "synthetic"]),
     )
-    .addOption(
-      new Option(
-        "--file-access <way>",
-        "pages of an aligned image: through the page cache, past it",
-      )
-        .choices(["auto", "cached", "direct"])
-        .default("auto"),
-    )
+    .addOption(fileAccessOption("pages are read, of an aligned image that is a plain file"))
     .action((file: string, options: RestoreOptions, command: Command) =>
       run(command, (context) => restore(context, file, options)),
     );

@@ -4,8 +4,10 @@ import { attachGuest } from "../../guest/open.ts";
 import { type AfterSave, saveGuest } from "../../migration/save.ts";
 import { formatBytes } from "../../report/format.ts";
 import { renderProfile } from "../../report/render.ts";
+import type { FileAccess } from "../../transport/pump-addon.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { fileAccessOption } from "../file-access.ts";
 import type { Registrar } from "../program.ts";
 import { addTransferOptions, type TransferCliOptions } from "../transfer-options.ts";
 import { runTransfer } from "../transfer-run.ts";
@@ -14,6 +16,7 @@ interface SaveOptions extends TransferCliOptions {
   readonly continue?: boolean;
   readonly paused?: boolean;
   readonly alignPages?: boolean;
+  readonly fileAccess: FileAccess;
 }
 
 export function registerSave({ program, run }: Registrar): void {
@@ -23,7 +26,8 @@ export function registerSave({ program, run }: Registrar): void {
       .description("save a guest to a file; it ends here unless -c or -p is given")
       .option("-c, --continue", "let the guest run on")
       .option("-p, --paused", "leave the guest paused")
-      .option("--align-pages", "start page data at multiples of 4096 in the file, for direct I/O"),
+      .option("--align-pages", "start page data at multiples of 4096 in the file, for direct I/O")
+      .addOption(fileAccessOption("aligned pages are written")),
   ).action((name: string, file: string, options: SaveOptions, command: Command) =>
     run(command, (context) => save(context, { name, file }, options)),
   );
@@ -39,7 +43,13 @@ async function save(
   try {
     const profile = await runTransfer(
       context,
-      { operation: "save", guest, target: file, options, alignsPages: options.alignPages === true },
+      {
+        operation: "save",
+        guest,
+        target: file,
+        options,
+        file: { alignsPages: options.alignPages === true, fileAccess: options.fileAccess },
+      },
       (transfer) => saveGuest({ ...transfer, file, after }),
     );
     const saved = `saved ${formatBytes(profile.totalBytes)} to ${file}`;
