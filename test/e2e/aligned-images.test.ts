@@ -89,9 +89,9 @@ describe.runIf(isHere)("an aligned image", () => {
         ...options,
       ];
       const limited = ["-c", 'ulimit -f 4096; exec "$@"', "sh", process.execPath, ...command];
-      const { stdout, status } = spawnSync("sh", limited, { encoding: "utf8" });
+      const { stderr, status } = spawnSync("sh", limited, { encoding: "utf8" });
       expect(status).toBe(1);
-      expect(JSON.parse(stdout)).toMatchObject({ error: { code: "TRANSPORT_LOST" } });
+      expect(JSON.parse(stderr)).toMatchObject({ error: [{ code: "TRANSPORT_LOST" }, {}] });
       expect(await leftovers()).toEqual([]);
       expect(json("list")).toMatchObject([{ name: "web", state: "running" }]);
     },

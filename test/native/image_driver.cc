@@ -101,9 +101,8 @@ bool run(const Round& round, std::mt19937& random) {
   const std::uint64_t read = restore(fd, to, round);
   close(fd);
   const bool is_equal = std::memcmp(from.bytes.data(), to.bytes.data(), from.bytes.size()) == 0;
-  std::printf("%s%zu lanes, %zu threads, unchanged %s: past the cache %llu written, %llu read, %s\n",
-              round.kind == MemoryKind::kSecret ? "pages that cannot be pinned, " : "",
-              round.lane_count, round.thread_count, round.skips_unchanged ? "left out" : "sent",
+  std::printf("%s%zu lanes, %zu threads, unchanged %s: past the cache %llu out, %llu in, %s\n",
+              round.kind == MemoryKind::kSecret ? "not to be pinned, " : "", round.lane_count, round.thread_count, round.skips_unchanged ? "left out" : "sent",
               static_cast<unsigned long long>(written), static_cast<unsigned long long>(read),
               is_equal ? "equal" : "DIFFERENT");
   return is_equal;
