@@ -95,8 +95,8 @@ class RamFileHandle : public Napi::ObjectWrap<RamFileHandle> {
   RamFile ram_;
 };
 
-// new Sender({ windows, bytesPerSecondMax, digests?: { pfnCount, key } }): a guest's RAM on its way
-// out.
+// new Sender({ windows, bytesPerSecondMax, digests?: { pfnCount, key, isOptional } }): a guest's
+// RAM on its way out.
 class Sender : public Napi::ObjectWrap<Sender> {
  public:
   explicit Sender(const Info& info)
@@ -116,7 +116,8 @@ class Sender : public Napi::ObjectWrap<Sender> {
     const Napi::Value digests = option(info, "digests");
     if (digests.IsUndefined()) return std::nullopt;
     const auto object = digests.As<Napi::Object>();
-    return PageDigests{whole(object, "pfnCount"), bytes_of(object.Get("key"))};
+    return PageDigests{whole(object, "pfnCount"), bytes_of(object.Get("key")),
+                       object.Get("isOptional").As<Napi::Boolean>().Value()};
   }
 
   static Napi::Value option(const Info& info, const char* name) {

@@ -41,12 +41,16 @@ bool CompressionChoice::packs_next() noexcept {
   const bool packed_is_better = packed_.cost < plain_.cost;
   Way& other = packed_is_better ? plain_ : packed_;
   const bool retries = other.cost < 0 || ++other.batches_ago > kRetryBatches;
-  packs_ = retries ? !packed_is_better : packed_is_better;
-  return packs_;
+  return retries ? !packed_is_better : packed_is_better;
 }
 
-void CompressionChoice::sent(std::uint64_t data_bytes, Duration elapsed) noexcept {
-  Way& way = packs_ ? packed_ : plain_;
+double CompressionChoice::cost() const noexcept {
+  if (plain_.cost < 0 || packed_.cost < 0) return std::max({plain_.cost, packed_.cost, 0.0});
+  return std::min(plain_.cost, packed_.cost);
+}
+
+void CompressionChoice::sent(std::uint64_t data_bytes, bool was_packed, Duration elapsed) noexcept {
+  Way& way = was_packed ? packed_ : plain_;
   const double cost =
       std::chrono::duration<double>(elapsed).count() / static_cast<double>(data_bytes);
   way.cost = way.cost < 0 ? cost : (1 - kNewest) * way.cost + kNewest * cost;

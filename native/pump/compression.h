@@ -31,8 +31,11 @@ class CompressionChoice {
 
   bool packs_next() noexcept;
 
-  // Tells what a batch with data cost, packing included, that went as `packs_next` last said.
-  void sent(std::uint64_t data_bytes, Duration elapsed) noexcept;
+  // Seconds an octet of guest memory takes the better way; 0 where none was told of.
+  double cost() const noexcept;
+
+  // Tells what a batch with data took, packing included.
+  void sent(std::uint64_t data_bytes, bool was_packed, Duration elapsed) noexcept;
 
  private:
   // Seconds an octet, of batches that went this way of late; negative where none did.
@@ -43,7 +46,6 @@ class CompressionChoice {
 
   Way plain_;
   Way packed_;
-  bool packs_ = false;
 };
 
 }  // namespace xenferry::pump

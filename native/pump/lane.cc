@@ -10,6 +10,9 @@
 namespace xenferry::pump {
 namespace {
 
+// Optional digests are made where sending takes at least so many times as long.
+constexpr double kDigestShareMin = 8;
+
 bool has_bit(engine::ConstBytes bitmap, std::uint32_t pfn) {
   return (bitmap[pfn / 8] >> (pfn % 8) & 1) != 0;
 }
@@ -32,7 +35,12 @@ std::uint64_t Lane::run(Iteration& iteration, RecordOutlet& outlet, const Cancel
   while (iteration.claim(batch_, parts_.operations)) {
     if (cancel.is_fired()) throw Failure::cancelled();
     choose_types(plan);
-    if (parts_.digests != nullptr) drop_unchanged(plan);
+    has_copies_ = false;
+    if (digests_pages()) {
+      drop_unchanged(plan);
+    } else if (parts_.digests != nullptr) {
+      forget_digests();
+    }
     const std::size_t pages = batch_.pfns().size();
     if (pages == 0) continue;
     const std::uint64_t batch_bytes = send_batch(outlet, cancel);
@@ -89,17 +97,33 @@ void Lane::gather() {
                              });
 }
 
+// Optional digests are made until it is known what they cost, then where sending costs far more.
+bool Lane::digests_pages() const noexcept {
+  if (parts_.digests == nullptr) return false;
+  return !parts_.digests->are_optional() || digest_cost_ == 0 ||
+         choice_.cost() > digest_cost_ * kDigestShareMin;
+}
+
+void Lane::forget_digests() {
+  for (const std::uint32_t pfn : batch_.data_pfns()) parts_.digests->forget(pfn);
+}
+
 // Takes pages out of the batch that were last sent with the same content; the copies of the others
 // are what goes out.
 void Lane::drop_unchanged(const IterationPlan& plan) {
   std::array<std::uint32_t, kBatchPagesMax> indexes;
   std::array<std::uint8_t, kBatchPagesMax * engine::kDigestBytes> digests;
   std::array<std::uint8_t, kBatchPagesMax> is_out{};
+  const auto start = std::chrono::steady_clock::now();
   gather();
   const engine::ConstWords data_pfns = batch_.data_pfns();
   const engine::Words copies = engine::Words(indexes).first(data_pfns.size());
   std::iota(copies.begin(), copies.end(), 0);
   parts_.operations.digest_pages.run()(copies_, copies, parts_.digests->key(), digests);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  if (!copies.empty()) {
+    digest_cost_ = elapsed.count() / static_cast<double>(copies.size() * engine::kPageBytes);
+  }
   std::size_t kept = 0;
   std::size_t entry = 0;
   for (const std::uint32_t copy : copies) {
@@ -111,6 +135,7 @@ void Lane::drop_unchanged(const IterationPlan& plan) {
   plan.counters.add(Counters::kPagesUnchanged, copies.size() - kept);
   batch_.remove(is_out);
   batch_.collect_data_pfns();
+  has_copies_ = true;
 }
 
 void Lane::keep_copy(std::size_t copy, std::size_t as) {
@@ -129,20 +154,17 @@ std::uint64_t Lane::send_batch(RecordOutlet& outlet, const Cancel& cancel) {
   const std::span<iovec> record = packs ? packed_record() : plain_record();
   parts_.throttle.await(bytes_of(record), cancel);
   const std::uint64_t bytes = outlet.send(record);
-  if (data_bytes > 0 && mode != CompressionMode::kAlways) {
-    choice_.sent(data_bytes, std::chrono::steady_clock::now() - start);
-  }
+  if (data_bytes > 0) choice_.sent(data_bytes, packs, std::chrono::steady_clock::now() - start);
   return bytes;
 }
 
 std::span<iovec> Lane::plain_record() {
   const auto encode = parts_.operations.encode_page_data_head.run();
-  return parts_.digests != nullptr ? batch_.record(copies(), encode)
-                                   : batch_.record(parts_.ram, encode);
+  return has_copies_ ? batch_.record(copies(), encode) : batch_.record(parts_.ram, encode);
 }
 
 std::span<iovec> Lane::packed_record() {
-  if (parts_.digests == nullptr) gather();
+  if (!has_copies_) gather();
   if (packer_ == nullptr) packer_ = std::make_unique<PagePacker>();
   return batch_.packed_record(packer_->pack(copies()),
                               parts_.operations.encode_page_data_head.run());

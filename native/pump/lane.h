@@ -39,7 +39,9 @@ class Lane {
   void choose_types(const IterationPlan& plan);
   void name_zero_pages();
   void gather();
+  bool digests_pages() const noexcept;
   void drop_unchanged(const IterationPlan& plan);
+  void forget_digests();
   void keep_copy(std::size_t copy, std::size_t as);
   std::uint64_t send_batch(RecordOutlet& outlet, const Cancel& cancel);
   std::span<iovec> plain_record();
@@ -50,6 +52,10 @@ class Lane {
   Batch batch_;
   // Copies of the batch's data pages, where they are digested or packed.
   std::vector<std::uint8_t> copies_;
+  // Whether `copies_` are of the batch as it is.
+  bool has_copies_ = false;
+  // Seconds an octet that copying and digesting took last; 0 where it was not tried.
+  double digest_cost_ = 0;
   std::unique_ptr<PagePacker> packer_;
   CompressionChoice choice_;
 };

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { CHANNELS_MAX } from "../format/own.ts";
 import { parseSizeBytes } from "../guest/quantity.ts";
 import {
   DOWNTIME_POLICY_DEFAULTS,
@@ -7,6 +8,8 @@ import {
   xenPolicy,
 } from "../migration/policy.ts";
 import type { ZeroPages } from "../migration/precopy.ts";
+import type { Compression } from "../migration/pump.ts";
+import type { ChannelOptions } from "../migration/source-channels.ts";
 
 /** Options that save and migrate share, as commander leaves them. */
 export interface TransferCliOptions {
@@ -35,6 +38,41 @@ export const TRANSFER_DEFAULTS: TransferCliOptions = {
   bandwidthMax: 0,
   skipUnchanged: false,
 };
+
+/** What a migration can use besides, where both ends are ours. */
+export interface ChannelCliOptions {
+  readonly channels?: number | "auto";
+  readonly compress?: Compression;
+  readonly auto?: boolean;
+}
+
+/** Adds the options of {@link ChannelCliOptions} to a command. */
+export function addChannelOptions(command: Command): Command {
+  return command
+    .option(
+      "--channels <n>",
+      `connections that pages go over: 1 to ${CHANNELS_MAX}, or auto: more while that is faster (1)`,
+      channelCount,
+    )
+    .addOption(
+      new Option(
+        "--compress <how>",
+        "pack pages: never, always, or where it takes less time",
+      ).choices(["none", "zstd", "auto"]),
+    )
+    .option(
+      "--auto",
+      "choose channels, compression and leaving out unchanged pages by measured link and CPU",
+    );
+}
+
+/** What the options ask for; what is not given is as `--auto` says. */
+export function channelsOf({ channels, compress, auto }: ChannelCliOptions): ChannelOptions {
+  return {
+    channels: channels ?? (auto === true ? "auto" : 1),
+    compression: compress ?? (auto === true ? "auto" : "none"),
+  };
+}
 
 /** Adds the options of {@link TransferCliOptions} to a command. */
 export function addTransferOptions(command: Command): Command {
@@ -86,6 +124,14 @@ function rate(text: string): number {
     throw new InvalidArgumentError("octets a second are needed, such as 100M or 200MB");
   }
   return bytesPerSecond;
+}
+
+function channelCount(text: string): number | "auto" {
+  const count = text === "auto" ? text : Number(text);
+  if (count !== "auto" && !(Number.isInteger(count) && count >= 1 && count <= CHANNELS_MAX)) {
+    throw new InvalidArgumentError(`a number from 1 to ${CHANNELS_MAX} or auto is needed`);
+  }
+  return count;
 }
 
 function positiveNumber(text: string): number {

@@ -2,6 +2,7 @@ import { MigrationError } from "../base/errors.ts";
 import type { GuestSource } from "../guest/types.ts";
 import type { ProgressListener } from "../migration/progress.ts";
 import type { PumpOptions } from "../migration/pump.ts";
+import type { ChannelsUsed } from "../migration/source-channels.ts";
 import type { TransferOptions, TransferOutcome } from "../migration/transfer.ts";
 import type { Downtime, IterationStatistics, Profile } from "../report/profile.ts";
 import type { Context } from "./context.ts";
@@ -19,7 +20,7 @@ export interface TransferTask {
 }
 
 /** What a save or migration reports when it ends well. */
-export interface TransferResult extends TransferOutcome {
+export interface TransferResult extends TransferOutcome, Partial<ChannelsUsed> {
   readonly downtime: Downtime | undefined;
   readonly totalBytes: number;
 }
@@ -95,12 +96,28 @@ export async function runTransfer(
 
 type ProfileEnding = Pick<
   Profile,
-  "outcome" | "errorCode" | "stopReason" | "pump" | "directBytes" | "downtime" | "totalBytes"
+  | "outcome"
+  | "errorCode"
+  | "stopReason"
+  | "pump"
+  | "directBytes"
+  | "channels"
+  | "compression"
+  | "downtime"
+  | "totalBytes"
 >;
 
 function endingOf(result: TransferResult): ProfileEnding {
-  const { stopReason, pump, totalBytes, downtime } = result;
-  return { outcome: "completed", stopReason, pump, totalBytes, ...(downtime && { downtime }) };
+  const { stopReason, pump, totalBytes, channels, compression, downtime } = result;
+  return {
+    outcome: "completed",
+    stopReason,
+    pump,
+    totalBytes,
+    ...(channels && { channels }),
+    ...(compression && { compression }),
+    ...(downtime && { downtime }),
+  };
 }
 
 function failureOf(error: unknown, iterations: readonly IterationStatistics[]): ProfileEnding {

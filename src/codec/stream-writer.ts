@@ -104,7 +104,12 @@ export class StreamWriter {
 
   /** Writes a record of libxl or libxc: header, body, padding. */
   async record(record: RecordParts): Promise<void> {
-    await this.#sink.write(...encodeRecord(record));
+    await this.records([record]);
+  }
+
+  /** Writes records in order, all at once. */
+  async records(records: readonly RecordParts[]): Promise<void> {
+    await this.#sink.write(...records.flatMap(encodeRecord));
   }
 
   /**

@@ -92,7 +92,7 @@ export function encodeAnswer(answer: Answer): Uint8Array {
 /** @returns `undefined` where the octets are no answer. */
 export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
   return bytes.length === ANSWER_BYTES && startsWith(bytes, ANSWER_MAGIC)
-    ? { ...offerAt(viewOf(bytes), 8), token: bytes.slice(16) }
+    ? { ...offerAt(viewOf(bytes), 8), token: Uint8Array.from(bytes.subarray(16)) }
     : undefined;
 }
 
@@ -103,7 +103,7 @@ export function encodeHello({ token, channel }: Hello): Uint8Array {
 /** @returns `undefined` where the octets are no hello. */
 export function decodeHello(bytes: Uint8Array): Hello | undefined {
   return bytes.length === HELLO_BYTES && startsWith(bytes, HELLO_MAGIC)
-    ? { channel: viewOf(bytes).getUint32(8, true), token: bytes.slice(16) }
+    ? { channel: viewOf(bytes).getUint32(8, true), token: Uint8Array.from(bytes.subarray(16)) }
     : undefined;
 }
 

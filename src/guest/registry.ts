@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { renameSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
@@ -193,10 +194,13 @@ class FolderRegistry implements Registry {
     await rm(trash, { recursive: true, force: true });
   }
 
-  /** Moves a complete folder to a name; a folder with anything in it is never replaced. */
+  /**
+   * Moves a complete folder to a name; a folder with anything in it is never replaced. At once: the
+   * call takes microseconds, a thread of the pool ten times as long, and guests stand still for it.
+   */
   async #place(folder: string, name: string): Promise<void> {
     try {
-      await rename(folder, this.#folder(name));
+      renameSync(folder, this.#folder(name));
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "ENOTEMPTY" || errno === "EEXIST") {

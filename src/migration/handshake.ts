@@ -4,6 +4,7 @@
  *     source                                   target
  *       |  <------------- banner -------------- |
  *       |  ------ xl header, libxl stream ----> |   guest suspended at the source when it ends
+ *       |  <- answer to an offer, if we offered one (src/format/own.ts)
  *       |  <------------- ready --------------- |
  *       |  -------- permission to go ---------> |   from here on the source may not resume
  *       |  <----- report, one status octet ---- |
@@ -13,6 +14,7 @@
  */
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink, ByteSource } from "../base/io.ts";
+import { ANSWER_BYTES, type Answer, decodeAnswer, encodeAnswer } from "../format/own.ts";
 import { xlSentence } from "../format/xl.ts";
 
 /** Octets looked through for the banner; a login shell may say things first. */
@@ -28,6 +30,13 @@ const REPORT_FAILED = 1;
 export interface SourceHandshake {
   /** @throws MigrationError HANDSHAKE_BANNER */
   awaitBanner(): Promise<void>;
+  /**
+   * Waits for the answer to an offer. Called at most once, and before `awaitReady`.
+   *
+   * @returns `undefined` where the receiver was ready without having answered: it knows no offers.
+   * @throws MigrationError HANDSHAKE_REFUSED
+   */
+  awaitAnswer(): Promise<Answer | undefined>;
   /** @throws MigrationError HANDSHAKE_REFUSED: the receiver went away or said something else */
   awaitReady(): Promise<void>;
   /** Gives the guest away. @throws MigrationError HANDSHAKE_UNDECIDED */
@@ -41,9 +50,19 @@ export interface SourceHandshake {
 }
 
 export function sourceHandshake(source: ByteSource, sink: ByteSink): SourceHandshake {
+  let answering: Promise<Answer | undefined> | undefined;
+  const awaitReady = async () => {
+    if (answering === undefined || (await answering) !== undefined) {
+      await expect(source, xlSentence("READY"));
+    }
+  };
   return {
     awaitBanner: () => findBanner(source),
-    awaitReady: () => mapFailure("HANDSHAKE_REFUSED", () => expect(source, xlSentence("READY"))),
+    awaitAnswer: () => {
+      answering = mapFailure("HANDSHAKE_REFUSED", () => readAnswer(source));
+      return answering;
+    },
+    awaitReady: () => mapFailure("HANDSHAKE_REFUSED", awaitReady),
     permit: () => mapFailure("HANDSHAKE_UNDECIDED", () => sink.write(xlSentence("PERMISSION"))),
     awaitReport: () => mapFailure("HANDSHAKE_UNDECIDED", () => readReport(source)),
     awaitPermissionBack: () =>
@@ -54,6 +73,8 @@ export function sourceHandshake(source: ByteSource, sink: ByteSink): SourceHands
 /** The target's side of the hand-shake. */
 export interface TargetHandshake {
   sendBanner(): Promise<void>;
+  /** Answers an offer: between banner and ready. */
+  sendAnswer(answer: Answer): Promise<void>;
   sendReady(): Promise<void>;
   /**
    * @throws MigrationError HANDSHAKE_SENTENCE, STREAM_TRUNCATED, TRANSPORT_LOST: the guest is not
@@ -68,6 +89,7 @@ export interface TargetHandshake {
 export function targetHandshake(source: ByteSource, sink: ByteSink): TargetHandshake {
   return {
     sendBanner: () => sink.write(xlSentence("BANNER")),
+    sendAnswer: (answer) => sink.write(encodeAnswer(answer)),
     sendReady: () => sink.write(xlSentence("READY")),
     awaitPermission: () => expect(source, xlSentence("PERMISSION")),
     sendReport: (report) => {
@@ -93,6 +115,23 @@ async function findBanner(source: ByteSource): Promise<void> {
     const said = printable(seen.subarray(0, 200));
     throw new MigrationError("HANDSHAKE_BANNER", { said }, error);
   }
+}
+
+/** Reads an answer, or the sentence that says that there will be none. */
+async function readAnswer(source: ByteSource): Promise<Answer | undefined> {
+  const { offset } = source;
+  const ready = Buffer.from(xlSentence("READY"));
+  const said = Buffer.from(await source.exactly(ANSWER_BYTES));
+  const answer = decodeAnswer(said);
+  if (answer !== undefined) {
+    return answer;
+  }
+  const rest = await source.exactly(ready.length - ANSWER_BYTES);
+  if (!ready.equals(Buffer.concat([said, rest]))) {
+    const facts = { offset, expected: printable(ready), said: printable(said) };
+    throw new MigrationError("HANDSHAKE_SENTENCE", facts);
+  }
+  return undefined;
 }
 
 async function readReport(source: ByteSource): Promise<ReceiverReport> {

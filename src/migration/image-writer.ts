@@ -46,8 +46,7 @@ export function createImageWriter(
     },
     finish: async (state) => {
       const ends = [LIBXC_RECORD.END, LIBXL_RECORD.END];
-      const records = [...state, ...ends.map((type) => ({ type, body: EMPTY }))];
-      await Promise.all(records.map(({ type, body }) => record(type, body)));
+      await writer.records([...state, ...ends.map((type) => ({ type, body: EMPTY }))]);
     },
   };
 }

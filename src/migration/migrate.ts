@@ -5,13 +5,23 @@ import type { Connection } from "../transport/connection.ts";
 import { downtimeOf } from "./downtime.ts";
 import { type SourceHandshake, sourceHandshake } from "./handshake.ts";
 import { orInterruption, throwIfInterrupted } from "./interruption.ts";
+import { type ChannelOptions, type ChannelsUsed, SourceChannels } from "./source-channels.ts";
 import { type TransferOptions, type TransferOutcome, transferGuest } from "./transfer.ts";
 
 /** Added to the name of a guest that was given away, until it is destroyed. @source xl_migrate.c */
 const AWAY_SUFFIX = "--migratedaway";
 
+/** How a guest is migrated. */
+export interface MigrateOptions extends Omit<TransferOptions, "sink" | "beforePages"> {
+  readonly connection: Connection;
+  /** What to use where the receiver is one of ours; the stock stream alone unless given. */
+  readonly channels?: ChannelOptions;
+  /** Opens one more connection to the receiver; absent where there is no way to. */
+  readonly dial?: ((signal: AbortSignal) => Promise<Connection>) | undefined;
+}
+
 /** A migration that ended well: the guest runs at the other end and is gone here. */
-export interface MigrateOutcome extends TransferOutcome {
+export interface MigrateOutcome extends TransferOutcome, ChannelsUsed {
   readonly downtime: Downtime;
 }
 
@@ -25,15 +35,15 @@ export interface MigrateOutcome extends TransferOutcome {
  * @throws MigrationError HANDSHAKE_BANNER, HANDSHAKE_REFUSED, HANDSHAKE_UNDECIDED, and those of
  *   `transferGuest`.
  */
-export async function migrateGuest(
-  options: Omit<TransferOptions, "sink"> & { readonly connection: Connection },
-): Promise<MigrateOutcome> {
-  const { connection, guest, clock, onProgress, signal } = options;
+export async function migrateGuest(options: MigrateOptions): Promise<MigrateOutcome> {
+  const { connection, guest, clock, onProgress, signal, dial } = options;
   const handshake = sourceHandshake(connection.source, connection.sink);
+  const wanted = options.channels ?? { channels: 1, compression: "none" };
+  const channels = new SourceChannels({ handshake, dial, options: wanted, clock });
   const giveUp = () => void connection.close();
   signal.addEventListener("abort", giveUp);
   try {
-    const outcome = await sendAndAwaitReady(options, handshake);
+    const outcome = await sendAndAwaitReady(options, handshake, channels);
     const permittedMs = clock.nowMs();
     signal.removeEventListener("abort", giveUp);
     onProgress({ kind: "phase", phase: "resume" });
@@ -42,20 +52,27 @@ export async function migrateGuest(
     const resumedMs = clock.nowMs();
     await guest.destroy();
     onProgress({ kind: "phase", phase: "done" });
-    return { ...outcome, downtime: downtimeOf(outcome, permittedMs, resumedMs) };
+    const downtime = downtimeOf(outcome, permittedMs, resumedMs);
+    return { ...outcome, ...channels.used, downtime };
   } finally {
+    await channels.close();
     signal.removeEventListener("abort", giveUp);
   }
 }
 
 /** Everything before permission: on failure the guest runs on here. */
 async function sendAndAwaitReady(
-  options: Parameters<typeof migrateGuest>[0],
+  options: MigrateOptions,
   handshake: SourceHandshake,
+  channels: SourceChannels,
 ): Promise<TransferOutcome> {
   const { guest, connection, onProgress, signal } = options;
   await handshake.awaitBanner();
-  const outcome = await transferGuest({ ...options, sink: connection.sink });
+  const outcome = await transferGuest({
+    ...options,
+    sink: connection.sink,
+    beforePages: (sink, pump) => channels.offer(sink, pump),
+  });
   let isRenamed = false;
   try {
     onProgress({ kind: "phase", phase: "handover" });

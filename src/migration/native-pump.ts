@@ -73,6 +73,7 @@ class NativePump implements SendPump, PumpExtras {
   readonly #image: FileAccess | undefined;
   #iterations = 0;
   #directBytes = 0;
+  #bytesBefore = 0;
 
   constructor({ addon, memory, sink, options }: Parts) {
     const { windows, pfnCount } = memory;
@@ -84,12 +85,18 @@ class NativePump implements SendPump, PumpExtras {
     this.#sender = new addon.Sender({
       windows,
       bytesPerSecondMax,
-      ...(skipsUnchanged && { digests: { pfnCount, key: randomDigestKey() } }),
+      ...(skipsUnchanged !== false && {
+        digests: { pfnCount, key: randomDigestKey(), isOptional: skipsUnchanged === "auto" },
+      }),
     });
   }
 
   get directBytes(): number {
     return this.#directBytes;
+  }
+
+  get bytesSent(): number {
+    return this.#bytesBefore + (this.#sending?.counts.bytes ?? 0);
   }
 
   pack(compression: Compression): void {
@@ -114,6 +121,7 @@ class NativePump implements SendPump, PumpExtras {
       await sending.finish();
     } finally {
       this.#sending = undefined;
+      this.#bytesBefore += sending.counts.bytes;
     }
     this.#directBytes += sending.directBytes;
     await endIteration(this.#iterations++, sending.channels);

@@ -29,8 +29,8 @@ interface Parts {
   readonly signal: AbortSignal;
   /** RAM of the guest, which is made while the stream is read. */
   readonly memory: () => SinkMemory;
-  /** How pages of a file are read. */
-  readonly fileAccess: FileAccess;
+  /** How pages of a file are read; `auto` unless said otherwise. */
+  readonly fileAccess?: FileAccess | undefined;
   /** Told of octets of pages that were read from a file past the page cache. */
   readonly onDirectBytes?: (byteCount: number) => void;
 }
@@ -45,15 +45,22 @@ interface Parts {
 export function pageTaker(
   parts: Parts,
 ): ((first: PagesHandOver) => Promise<PagesTaken | undefined>) | undefined {
-  const { addon } = parts.engine.name === "native" ? probePump() : {};
-  return addon === undefined || parts.source.direct === undefined
-    ? undefined
-    : (first) => takePages(addon, parts, first);
+  const addon = takingAddon(parts.engine, parts.source);
+  return addon && ((first) => takePages(addon, parts, first));
+}
+
+/**
+ * The add-on that takes pages from `source`; `undefined` where the native engine is not used, or the
+ * source has no descriptor.
+ */
+export function takingAddon(engine: PageEngine, source: ByteSource): PumpAddon | undefined {
+  const { addon } = engine.name === "native" ? probePump() : {};
+  return source.direct === undefined ? undefined : addon;
 }
 
 async function takePages(
   addon: PumpAddon,
-  { source, signal, memory, fileAccess, onDirectBytes }: Parts,
+  { source, signal, memory, fileAccess = "auto", onDirectBytes }: Parts,
   { offset, type, bodyBytes }: PagesHandOver,
 ): Promise<PagesTaken | undefined> {
   const ram = ramFileOf(addon, memory());

@@ -37,7 +37,8 @@ export function createPortablePump(parts: Parts): SendPump {
   const slots = Array.from({ length: BATCHES_IN_FLIGHT }, () => new Slot());
   const { memory, engine, clock, options } = parts;
   const throttle = new Throttle(options.bytesPerSecondMax, clock);
-  const digests = options.skipsUnchanged ? new PageDigests(engine, memory.pfnCount) : undefined;
+  const digests =
+    options.skipsUnchanged === true ? new PageDigests(engine, memory.pfnCount) : undefined;
   const send = (job: PumpJob) => new Sending(parts, { slots, throttle, digests, job }).run();
   return { name: "portable", directBytes: 0, send };
 }

@@ -40,9 +40,10 @@ export interface PumpOptions {
   readonly bytesPerSecondMax: number;
   /**
    * Whether pages rewritten with what was last sent are left out: by a digest for each page, which
-   * costs 32 octets a page and a copy of each page sent.
+   * costs 33 octets a page and a copy of each page sent. `auto`: where the transport is so slow that
+   * the digests do not matter; the portable pump then leaves none out.
    */
-  readonly skipsUnchanged: boolean;
+  readonly skipsUnchanged: boolean | "auto";
   /**
    * Whether the pages of each PAGE_DATA start at a multiple of the page size in the stream, by a
    * PAGE_ALIGNMENT record before it: for files. The sink's offset must be a multiple of 8.
@@ -74,6 +75,8 @@ export interface SendPump {
 export interface PumpExtras {
   /** Whether pages can be packed here. */
   readonly hasZstd: boolean;
+  /** Octets sent so far, in all iterations. */
+  readonly bytesSent: number;
   pack(compression: Compression): void;
   /** Sends over one more channel, `channel` being its number, also in an iteration under way. */
   join(channel: number, sink: ByteSink): void;

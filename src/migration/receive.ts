@@ -1,10 +1,12 @@
 import type { Clock } from "../base/clock.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestConfig, GuestSink } from "../guest/types.ts";
+import type { ChannelDoor } from "../transport/channel-door.ts";
 import type { Connection } from "../transport/connection.ts";
 import { type TargetHandshake, targetHandshake } from "./handshake.ts";
 import { orInterruption } from "./interruption.ts";
 import { restoreStream } from "./restore.ts";
+import { TargetChannels } from "./target-channels.ts";
 
 /** Added to the name of a guest that has not arrived yet. @source xl_migrate.c */
 const INCOMING_SUFFIX = "--incoming";
@@ -18,6 +20,8 @@ export interface ReceiveOptions {
   readonly signal: AbortSignal;
   readonly prepare: (config: GuestConfig) => Promise<GuestSink>;
   readonly startAs: "running" | "paused";
+  /** Where channels besides the connection come in, if they can. */
+  readonly door?: ChannelDoor | undefined;
 }
 
 /** A guest that arrived. */
@@ -46,6 +50,7 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
   const handshake = targetHandshake(connection.source, connection.sink);
   let sink: GuestSink | undefined;
   let isPermitted = false;
+  const channels = new TargetChannels({ ...options, handshake, onFailure: giveUp });
   try {
     await handshake.sendBanner();
     const restored = await restoreStream({
@@ -56,7 +61,9 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
         sink = await options.prepare({ ...config, name: `${config.name}${INCOMING_SUFFIX}` });
         return sink;
       },
+      own: channels,
     });
+    await channels.stop();
     await handshake.sendReady();
     await handshake.awaitPermission();
     isPermitted = true;
@@ -65,15 +72,18 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
       name: restored.config.name,
       startAs: options.startAs,
     });
-    const { pages, bytes } = restored;
+    const pages = restored.pages + channels.pages;
+    const bytes = restored.bytes + channels.bytes;
     return { name: restored.config.name, pages, bytes, totalMs: clock.nowMs() - startMs };
   } catch (error) {
+    await channels.stop();
     if (!isPermitted) {
       await sink?.destroy();
     }
-    throw isPermitted ? error : orInterruption(signal, error);
+    throw isPermitted ? error : orInterruption(signal, channels.failure ?? error);
   } finally {
     signal.removeEventListener("abort", giveUp);
+    await channels.close();
     await sink?.cleanup();
   }
 }

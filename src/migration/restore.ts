@@ -7,6 +7,13 @@ import { pullEvents } from "../codec/pull.ts";
 import { xlConfigText } from "../codec/xl-reader.ts";
 import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
+import {
+  decodeIterationEnd,
+  decodeOffer,
+  type IterationEnd,
+  type Offer,
+  OWN_RECORD,
+} from "../format/own.ts";
 import { hasStreamData } from "../format/page-type.ts";
 import { configFromJson } from "../guest/config.ts";
 import type { GuestConfig, GuestSink, SinkMemory, StateRecord } from "../guest/types.ts";
@@ -24,6 +31,16 @@ export interface RestoreStreamOptions {
   readonly prepare: (config: GuestConfig) => Promise<GuestSink>;
   /** How pages are read where the source is a plain file; `auto` unless said otherwise. */
   readonly fileAccess?: FileAccess;
+  /** What only a stream between two of ours has, and who acts on it. */
+  readonly own?: OwnRecords;
+}
+
+/** Acts on records of ours; what it throws ends the reading. */
+export interface OwnRecords {
+  /** The source offers something, behind the headers. The guest's memory is made. */
+  offer(offer: Offer, memory: SinkMemory): Promise<void>;
+  /** @param offset where the record starts in the stream. */
+  endIteration(end: IterationEnd, offset: number): Promise<void>;
 }
 
 /** A guest whose memory and state are complete, and which does not run yet. */
@@ -47,7 +64,7 @@ export interface RestoredStream {
  */
 export async function restoreStream(options: RestoreStreamOptions): Promise<RestoredStream> {
   const { source, engine, signal } = options;
-  const restoring = new Restoring(options.prepare);
+  const restoring = new Restoring(options.prepare, options.own);
   const order = new OrderRules();
   let directBytes = 0;
   const takePages = pageTaker({
@@ -55,7 +72,7 @@ export async function restoreStream(options: RestoreStreamOptions): Promise<Rest
     engine,
     signal,
     memory: () => restoring.memory,
-    fileAccess: options.fileAccess ?? "auto",
+    fileAccess: options.fileAccess,
     onDirectBytes: (byteCount) => {
       directBytes += byteCount;
     },
@@ -112,14 +129,16 @@ const STATE_RECORDS: ReadonlySet<number> = new Set([
 
 class Restoring {
   readonly #prepare: RestoreStreamOptions["prepare"];
+  readonly #own: OwnRecords | undefined;
   readonly #state: StateRecord[] = [];
   #config: GuestConfig | undefined;
   #sink: GuestSink | undefined;
   #isVerifying = false;
   #pages = 0;
 
-  constructor(prepare: RestoreStreamOptions["prepare"]) {
+  constructor(prepare: RestoreStreamOptions["prepare"], own: OwnRecords | undefined) {
     this.#prepare = prepare;
+    this.#own = own;
   }
 
   async take(event: StreamEvent): Promise<void> {
@@ -129,7 +148,7 @@ class Restoring {
         this.#sink = await this.#prepare(this.#config);
         return;
       case "record":
-        this.#takeRecord(event);
+        await (event.isOptional ? this.#takeOptional(event) : this.#takeRecord(event));
         return;
       case "page-data":
         await this.#takePages(event);
@@ -153,8 +172,22 @@ class Restoring {
     return { config, sink, pages: this.#pages };
   }
 
-  #takeRecord({ layer, type, body, offset, isOptional, name }: RecordEvent): void {
-    if (layer !== "libxc" || isOptional) {
+  /** Ignores what is not ours, and what is damaged: it is optional. */
+  async #takeOptional({ layer, type, body, offset }: RecordEvent): Promise<void> {
+    if (layer !== "libxc" || this.#own === undefined) {
+      return;
+    }
+    if (type === OWN_RECORD.OFFER) {
+      const offer = decodeOffer(body);
+      await (offer && this.#own.offer(offer, this.memory));
+    } else if (type === OWN_RECORD.ITERATION_END) {
+      const end = decodeIterationEnd(body);
+      await (end && this.#own.endIteration(end, offset));
+    }
+  }
+
+  #takeRecord({ layer, type, body, offset, name }: RecordEvent): void {
+    if (layer !== "libxc") {
       return;
     }
     if (STATE_RECORDS.has(type)) {

@@ -26,6 +26,8 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
   readonly zeroPages: ZeroPages;
   readonly pump: PumpOptions;
+  /** Called behind the stream's headers, before any page. */
+  readonly beforePages?: (sink: ByteSink, pump: SendPump) => Promise<void>;
 }
 
 /** A stream that was sent to its END, of a guest that is now suspended. */
@@ -77,6 +79,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const writer = createImageWriter(sink, engine, layout);
   await writer.begin(guest.config);
   const pump = choosePump({ memory: guest.memory, engine, sink, clock, options: options.pump });
+  await options.beforePages?.(sink, pump);
   const memory = new MemoryTransfer({
     guest,
     engine,
@@ -104,14 +107,14 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   }
   const suspendedMs = clock.nowMs();
   onProgress({ kind: "phase", phase: "stop-and-copy" });
+  // The harvest takes longest, so it is asked for first.
+  const harvest = isLive ? memory.harvest() : Promise.resolve();
   const atStop = guest.status();
   const state = guest.state();
-  for (const answer of [atStop, state]) {
+  for (const answer of [harvest, atStop, state]) {
     answer.catch(() => undefined);
   }
-  if (isLive) {
-    await memory.harvest();
-  }
+  await harvest;
   const finalStartMs = clock.nowMs();
   await memory.finalCopy();
   const stateStartMs = clock.nowMs();

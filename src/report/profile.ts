@@ -87,6 +87,10 @@ export const profileSchema = z.object({
   pump: z.enum(["native", "portable"]).optional(),
   /** Octets that were written to a file past the page cache; absent where none is written. */
   directBytes: z.number().int().nonnegative().optional(),
+  /** Connections that pages went over, the stream's own included; of migrations. */
+  channels: z.number().int().positive().optional(),
+  /** Whether pages were packed, as the receiver agreed; of migrations. */
+  compression: z.enum(["none", "zstd", "auto"]).optional(),
   policy: z.object({ name: z.string(), parameters: z.record(z.string(), z.number()) }).optional(),
   /** Why the loop ended, in the policy's words. */
   stopReason: z.string().optional(),

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { MigrationError } from "../base/errors.ts";
 import { type Address, formatAddress } from "./address.ts";
+import { type ChannelDoor, SocketDoor } from "./channel-door.ts";
 import { type Connection, connectionOf, receivingConnectionOf } from "./connection.ts";
 
 /** How long a child may take to end by itself once its pipes are closed (ms). */
@@ -12,14 +13,21 @@ const CHILD_GRACE_MS = 5_000;
  * Connects to a receiver.
  *
  * @param address of kind tcp, unix or exec; `local` is the caller's to turn into a command.
+ * @param signal ends a socket, connected or not yet, when it aborts.
  * @throws MigrationError TRANSPORT_OPEN
  */
-export function connect(address: Exclude<Address, { kind: "local" }>): Promise<Connection> {
+export function connect(
+  address: Exclude<Address, { kind: "local" }>,
+  signal?: AbortSignal,
+): Promise<Connection> {
+  const options = signal === undefined ? {} : { signal };
   switch (address.kind) {
-    case "tcp":
-      return connectSocket(address, { host: address.host, port: address.port, noDelay: true });
+    case "tcp": {
+      const { host, port } = address;
+      return connectSocket(address, { ...options, host, port, noDelay: true });
+    }
     case "unix":
-      return connectSocket(address, { path: address.path });
+      return connectSocket(address, { ...options, path: address.path });
     case "exec":
       return startChild(address.command);
   }
@@ -39,6 +47,8 @@ export interface Listener {
   readonly address: Address;
   /** Waits for the next connection. @throws MigrationError TRANSPORT_OPEN when closed */
   accept(): Promise<Connection>;
+  /** Where the channels of the migration that was accepted come in. */
+  readonly door: ChannelDoor;
   close(): Promise<void>;
 }
 
@@ -54,9 +64,12 @@ export async function listen(address: Address): Promise<Listener> {
     throw new MigrationError("TRANSPORT_ADDRESS", { address: formatAddress(address), expected });
   }
   const server = net.createServer({ noDelay: true, pauseOnConnect: true });
+  const peer = formatAddress(address);
+  const connectionOfSocket = (socket: net.Socket) =>
+    receivingConnectionOf({ input: socket, output: socket }, peer, () => endSocket(socket));
   const waiting: net.Socket[] = [];
   let wake: ((socket: net.Socket | undefined) => void) | undefined;
-  server.on("connection", (socket) => {
+  const door = new SocketDoor(connectionOfSocket, (socket) => {
     if (wake === undefined) {
       waiting.push(socket);
     } else {
@@ -64,9 +77,11 @@ export async function listen(address: Address): Promise<Listener> {
       wake = undefined;
     }
   });
+  server.on("connection", (socket) => door.enter(socket));
   await bind(server, address);
   return {
     address: boundAddress(server, address),
+    door,
     accept: async () => {
       const socket =
         waiting.shift() ??
@@ -74,16 +89,12 @@ export async function listen(address: Address): Promise<Listener> {
           wake = resolve;
         }));
       if (socket === undefined) {
-        throw new MigrationError("TRANSPORT_OPEN", {
-          address: formatAddress(address),
-          closed: true,
-        });
+        throw new MigrationError("TRANSPORT_OPEN", { address: peer, closed: true });
       }
-      return receivingConnectionOf({ input: socket, output: socket }, formatAddress(address), () =>
-        endSocket(socket),
-      );
+      return connectionOfSocket(socket);
     },
     close: async () => {
+      door.close();
       wake?.(undefined);
       waiting.forEach((socket) => {
         socket.destroy();

@@ -141,7 +141,12 @@ export interface PumpAddon {
     /** 0 is no limit. */
     readonly bytesPerSecondMax: number;
     /** Leaves out pages last sent with the same content; the key is secret and random. */
-    readonly digests?: { readonly pfnCount: number; readonly key: Uint8Array };
+    readonly digests?: {
+      readonly pfnCount: number;
+      readonly key: Uint8Array;
+      /** Only where digests cost little beside the transport. */
+      readonly isOptional: boolean;
+    };
   }) => PumpSender;
   readonly Iteration: new (job: IterationJob) => PumpIteration;
   readonly RamFile: new (options: {

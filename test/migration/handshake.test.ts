@@ -112,4 +112,33 @@ describe("hand-shake", () => {
     toTarget.write("domain is mine!, you are cleared to unpause\0");
     await expect(target.awaitPermission()).rejects.toMatchObject({ code: "HANDSHAKE_SENTENCE" });
   });
+
+  it("reads the answer to an offer, then ready", async () => {
+    const { source, target } = ends();
+    const answer = { channels: 3, zstd: true, token: new Uint8Array(16).fill(7) };
+    const answered = source.awaitAnswer();
+    const ready = source.awaitReady();
+    await target.sendAnswer(answer);
+    expect(await answered).toEqual(answer);
+    await target.sendReady();
+    await expect(ready).resolves.toBeUndefined();
+  });
+
+  it("takes ready for the answer of a receiver that knows no offers", async () => {
+    const { source, target } = ends();
+    const answered = source.awaitAnswer();
+    const ready = source.awaitReady();
+    await target.sendReady();
+    expect(await answered).toBeUndefined();
+    await expect(ready).resolves.toBeUndefined();
+  });
+
+  it("refuses what is neither answer nor ready", async () => {
+    const { source, toSource } = ends();
+    const answered = source.awaitAnswer();
+    const ready = source.awaitReady();
+    toSource.write("domain received, ready to explode\0");
+    await expect(answered).rejects.toMatchObject({ code: "HANDSHAKE_REFUSED" });
+    await expect(ready).rejects.toMatchObject({ code: "HANDSHAKE_REFUSED" });
+  });
 });

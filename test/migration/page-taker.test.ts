@@ -36,6 +36,6 @@ describe("pageTaker", () => {
     const { signal } = new AbortController();
     const memory = () => ({ pfnCount: 1, scatter: async () => undefined });
     const parts = { source, engine: createReferenceEngine(), signal, memory };
-    expect(pageTaker({ ...parts, fileAccess: "auto" })).toBeUndefined();
+    expect(pageTaker(parts)).toBeUndefined();
   });
 });

@@ -104,7 +104,7 @@ bool run(const Round& round, std::mt19937& random) {
   for (auto& channel : channels) channel = std::make_unique<Channel>();
   std::vector<std::uint8_t> key(engine::kDigestKeyBytes, 7);
   std::optional<pump::PageDigests> digests;
-  if (round.skips_unchanged) digests.emplace(kPageCount, key);
+  if (round.skips_unchanged) digests.emplace(kPageCount, key, round.packs);
   const std::size_t half = kPageCount / 2;
   pump::SendPump sender{pump::GuestRam{{{0, from.bytes.first(half * engine::kPageBytes)},
                                         {half, from.bytes.subspan(half * engine::kPageBytes)}}},

@@ -1,5 +1,6 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
+import type { PageEngine } from "../../src/engine/types.ts";
 import { loadWasmEngine } from "../../src/engine/wasm.ts";
 import { parseGuestSpec } from "../../src/guest/config.ts";
 import { openBackend } from "../../src/guest/open.ts";
@@ -8,6 +9,8 @@ import { migrateGuest } from "../../src/migration/migrate.ts";
 import { DOWNTIME_POLICY_DEFAULTS, downtimePolicy } from "../../src/migration/policy.ts";
 import type { ProgressListener } from "../../src/migration/progress.ts";
 import { receiveGuest } from "../../src/migration/receive.ts";
+import type { ChannelOptions } from "../../src/migration/source-channels.ts";
+import type { Address } from "../../src/transport/address.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 import { connect, type Listener, listen } from "../../src/transport/open.ts";
 
@@ -37,16 +40,27 @@ export interface Link {
 /** Links two ends over loopback TCP. */
 export async function openLink(): Promise<Link> {
   const listener = await listen({ kind: "tcp", host: "127.0.0.1", port: 0 });
-  const [source, target] = await Promise.all([
-    connect(listener.address as { kind: "tcp"; host: string; port: number }),
-    listener.accept(),
-  ]);
+  const [source, target] = await Promise.all([connect(tcpAddressOf(listener)), listener.accept()]);
   return { source, target, listener };
+}
+
+/** Where a listener of {@link openLink} listens. */
+export function tcpAddressOf({ address }: Listener): Extract<Address, { kind: "tcp" }> {
+  if (address.kind !== "tcp") {
+    throw new Error("the links of tests are of TCP");
+  }
+  return address;
 }
 
 /** How a migration of the tests differs from a plain one. */
 export interface MigrationChanges {
   readonly link?: Link;
+  /** Engine of both ends; one that has no threads unless given. */
+  readonly engine?: PageEngine;
+  readonly targetEngine?: PageEngine;
+  readonly channels?: ChannelOptions;
+  readonly dial?: (signal: AbortSignal) => Promise<Connection>;
+  readonly bytesPerSecondMax?: number;
   readonly targetKind?: GuestKind;
   readonly mode?: "live" | "non-live";
   readonly signal?: AbortSignal;
@@ -74,7 +88,8 @@ export async function migrateHere(
   const signal = new AbortController().signal;
   const received = receiveGuest({
     connection: link.target,
-    engine: createReferenceEngine(),
+    door: link.listener.door,
+    engine: changes.targetEngine ?? changes.engine ?? createReferenceEngine(),
     clock: systemClock,
     signal,
     prepare,
@@ -83,12 +98,17 @@ export async function migrateHere(
   const migrated = migrateGuest({
     ...TRANSFER,
     guest,
-    engine: loadWasmEngine(),
+    engine: changes.engine ?? loadWasmEngine(),
     connection: link.source,
+    ...(changes.channels && { channels: changes.channels }),
+    dial: changes.dial ?? ((aborting) => connect(tcpAddressOf(link.listener), aborting)),
+    pump: { ...TRANSFER.pump, bytesPerSecondMax: changes.bytesPerSecondMax ?? 0 },
     mode: changes.mode ?? "live",
     signal: changes.signal ?? signal,
     onProgress: changes.onProgress ?? TRANSFER.onProgress,
   });
+  // As the command line does: who gives up hangs up.
+  migrated.catch(() => link.source.close());
   const ends = await Promise.allSettled([migrated, received]);
   await Promise.all([link.source.close(), link.target.close(), link.listener.close()]);
   return { source: ends[0], target: ends[1] };

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { MigrationError } from "../../src/base/errors.ts";
@@ -90,6 +90,8 @@ async function receiveIntoFile(
   } finally {
     await source.close();
     closeSync(ramFd);
+    rmSync(`${base}.stream`);
+    rmSync(`${base}.ram`);
   }
 }
 

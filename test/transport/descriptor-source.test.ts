@@ -96,7 +96,7 @@ describe.skipIf(addon === undefined)(`DescriptorSource (${reason ?? "add-on"})`,
     const reads = links.map(({ source }) => source.exactly(1));
     const cancel = new addon!.Cancel();
     const ram = new addon!.RamFile({ fd: -1, pfnCount: 1 });
-    const job = { ram, type: 1, offset: 0, bodyBytes: 16, threadCount: 1, cancel };
+    const job = { ram, offset: 0, type: 1, bodyBytes: 16, threadCount: 1, cancel };
     const others = await Promise.all(Array.from({ length: WAITING_COUNT }, link));
     const calls = others.map(({ fd }) => addon!.receivePages({ ...job, fd }));
     expect(await readFile("package.json", "utf8")).toContain("xenferry");

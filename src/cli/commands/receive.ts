@@ -4,6 +4,7 @@ import type { GuestKind } from "../../guest/types.ts";
 import { receiveGuest } from "../../migration/receive.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { formatAddress, parseAddress } from "../../transport/address.ts";
+import type { ChannelDoor } from "../../transport/channel-door.ts";
 import type { Connection } from "../../transport/connection.ts";
 import { listen, stdioConnection } from "../../transport/open.ts";
 import type { Context } from "../context.ts";
@@ -13,6 +14,7 @@ import type { Registrar } from "../program.ts";
 interface ReceiveOptions {
   readonly listen?: string;
   readonly stdio?: boolean;
+  readonly channelsAt?: string;
   readonly keep?: boolean;
   readonly paused?: boolean;
   readonly kind?: GuestKind;
@@ -30,6 +32,7 @@ export function registerReceive({ program, run }: Registrar): void {
       LISTEN_DEFAULT,
     )
     .option("--stdio", "the wire is standard input and output")
+    .option("--channels-at <address>", "with --stdio: where more channels come in, as for --listen")
     .option("--keep", "go on listening after a guest has arrived")
     .option("-p, --paused", "leave the guest paused")
     .addOption(
@@ -45,8 +48,7 @@ export function registerReceive({ program, run }: Registrar): void {
 
 async function receive(context: Context, options: ReceiveOptions): Promise<number> {
   if (options.stdio === true) {
-    await receiveOne(context, stdioConnection(), options);
-    return EXIT.SUCCESS;
+    return receiveStdio(context, options);
   }
   const listener = await listen(parseAddress(options.listen ?? LISTEN_DEFAULT));
   context.signal.addEventListener("abort", () => void listener.close());
@@ -54,7 +56,7 @@ async function receive(context: Context, options: ReceiveOptions): Promise<numbe
   context.announce({ listening: address }, `listening on ${address}`);
   try {
     do {
-      await receiveOrReport(context, await listener.accept(), options);
+      await receiveOrReport(context, await listener.accept(), listener.door, options);
     } while (options.keep === true && !context.signal.aborted);
     return EXIT.SUCCESS;
   } finally {
@@ -62,14 +64,27 @@ async function receive(context: Context, options: ReceiveOptions): Promise<numbe
   }
 }
 
+/** Takes one guest over standard input and output. */
+async function receiveStdio(context: Context, options: ReceiveOptions): Promise<number> {
+  const { channelsAt } = options;
+  const listener = channelsAt === undefined ? undefined : await listen(parseAddress(channelsAt));
+  try {
+    await receiveOne(context, stdioConnection(), listener?.door, options);
+    return EXIT.SUCCESS;
+  } finally {
+    await listener?.close();
+  }
+}
+
 /** With `--keep` one failed migration does not end the receiver. */
 async function receiveOrReport(
   context: Context,
   connection: Connection,
+  door: ChannelDoor,
   options: ReceiveOptions,
 ): Promise<void> {
   try {
-    await receiveOne(context, connection, options);
+    await receiveOne(context, connection, door, options);
   } catch (error) {
     if (options.keep !== true) {
       throw error;
@@ -81,12 +96,14 @@ async function receiveOrReport(
 async function receiveOne(
   context: Context,
   connection: Connection,
+  door: ChannelDoor | undefined,
   options: ReceiveOptions,
 ): Promise<void> {
   const { engine } = context.engine();
   try {
     const received = await receiveGuest({
       connection,
+      door,
       engine,
       clock: context.clock,
       signal: context.signal,

@@ -18,16 +18,27 @@ export function createDisplay(stream: NodeJS.WriteStream): ProgressDisplay {
   return stream.isTTY ? barDisplay(stream) : lineDisplay(stream);
 }
 
+/** How long a line may wait to be written (ms): longer than a guest stands still. */
+const LINE_DELAY_MS = 100;
+
+/** Writing takes time, and a guest may stand still: lines are written a little later, together. */
 function lineDisplay(stream: NodeJS.WritableStream): ProgressDisplay {
-  const say = (line: string) => stream.write(`${line}\n`);
+  const lines: string[] = [];
+  let writing: NodeJS.Timeout | undefined;
+  const write = () => {
+    clearTimeout(writing);
+    writing = undefined;
+    stream.write(lines.splice(0).join(""));
+  };
   return {
     listener: (event) => {
       const line = lineOf(event);
       if (line !== undefined) {
-        say(line);
+        lines.push(`${line}\n`);
+        writing ??= setTimeout(write, LINE_DELAY_MS);
       }
     },
-    stop: () => undefined,
+    stop: write,
   };
 }
 
