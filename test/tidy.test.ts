@@ -15,7 +15,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   report: ["base"],
   codec: ["base", "format"],
   engine: ["base"],
-  transport: ["base"],
+  transport: ["base", "format"],
   guest: ["base", "format"],
   migration: ["base", "format", "report", "codec", "engine", "transport", "guest"],
   cli: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration"],

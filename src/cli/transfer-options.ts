@@ -51,7 +51,7 @@ export function addChannelOptions(command: Command): Command {
   return command
     .option(
       "--channels <n>",
-      `connections that pages go over: 1 to ${CHANNELS_MAX}, or auto: more while that is faster (1)`,
+      `connections for pages: 1 (default) to ${CHANNELS_MAX}, or auto: more while that is faster`,
       channelCount,
     )
     .addOption(

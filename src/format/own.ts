@@ -1,7 +1,7 @@
 /**
- * What two ends of this project say to each other beyond Migration v2. Nothing of it goes to others:
- * the offer is an optional record, which they ignore, and without an answer to it the rest is not
- * used.
+ * What two ends of this project say to each other beyond Migration v2. Nothing of it goes to
+ * others: the offer is an optional record, which they ignore, and without an answer to it the rest
+ * is not used.
  *
  *     source                                    target
  *       |  -- OFFER, in the libxc stream -----> |

@@ -59,7 +59,11 @@ export class ChannelReader {
     return this.#running;
   }
 
-  /** Waits until this iteration has ended here. @throws MigrationError as `run`; TRANSPORT_CHANNEL */
+  /**
+   * Waits until this iteration has ended here.
+   *
+   * @throws MigrationError as `run`; TRANSPORT_CHANNEL
+   */
   async reach(iteration: number): Promise<void> {
     const reached = await this.#reached.promise;
     if (reached !== iteration) {

@@ -50,8 +50,8 @@ export function pageTaker(
 }
 
 /**
- * The add-on that takes pages from `source`; `undefined` where the native engine is not used, or the
- * source has no descriptor.
+ * The add-on that takes pages from `source`; `undefined` where the native engine is not used, or
+ * the source has no descriptor.
  */
 export function takingAddon(engine: PageEngine, source: ByteSource): PumpAddon | undefined {
   const { addon } = engine.name === "native" ? probePump() : {};

@@ -40,8 +40,8 @@ export interface PumpOptions {
   readonly bytesPerSecondMax: number;
   /**
    * Whether pages rewritten with what was last sent are left out: by a digest for each page, which
-   * costs 33 octets a page and a copy of each page sent. `auto`: where the transport is so slow that
-   * the digests do not matter; the portable pump then leaves none out.
+   * costs 33 octets a page and a copy of each page sent. `auto`: where the transport is so slow
+   * that the digests do not matter; the portable pump then leaves none out.
    */
   readonly skipsUnchanged: boolean | "auto";
   /**

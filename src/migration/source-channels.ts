@@ -19,8 +19,8 @@ import type { Compression, PumpExtras, SendPump } from "./pump.ts";
 /** What the source would like to use where the receiver is one of ours. */
 export interface ChannelOptions {
   /**
-   * Channels, the main one included: 1 is the stock stream alone; `auto` adds one after the other as
-   * long as that makes the transfer faster.
+   * Channels, the main one included: 1 is the stock stream alone; `auto` adds one after the other
+   * as long as that makes the transfer faster.
    */
   readonly channels: number | "auto";
   readonly compression: Compression;
@@ -71,8 +71,8 @@ export class SourceChannels {
   }
 
   /**
-   * Offers what is wanted and possible, on `sink`, behind the headers. What is agreed on later takes
-   * effect by itself.
+   * Offers what is wanted and possible, on `sink`, behind the headers. What is agreed on later
+   * takes effect by itself.
    *
    * @throws MigrationError TRANSPORT_*
    */
