@@ -51,8 +51,8 @@ ImageSource::ImageSource(int fd, std::uint64_t offset, FileAccess access, const 
   struct stat status;
   if (fstat(fd, &status) != 0) throw lost("fstat");
   end_ = static_cast<std::uint64_t>(status.st_size);
-  if (access == FileAccess::kCached) return;
-  if (access == FileAccess::kAuto && is_mostly_cached(fd, offset, available(offset, end_))) return;
+  is_cached_ = is_mostly_cached(fd, offset, available(offset, end_));
+  if (access == FileAccess::kCached || (access == FileAccess::kAuto && is_cached_)) return;
   direct_ = reopen(fd, O_RDONLY | O_DIRECT);
   if (direct_.get() < 0) return;
   scattered_ = reopen(fd, O_RDONLY);
@@ -81,12 +81,13 @@ std::uint64_t ImageSource::skip(std::uint64_t offset, std::uint64_t byte_count) 
 }
 
 std::size_t ImageSource::claim(Piece& piece) {
-  return available(piece.offset, piece.pages().size());
+  piece.is_read = !is_direct(piece) && !is_cached_;
+  return piece.is_read ? read_at(fd_, piece.offset, piece.pages())
+                       : available(piece.offset, piece.pages().size());
 }
 
 void ImageSource::fetch(Piece& piece) {
-  const bool is_direct = direct_.get() >= 0 && piece.offset % engine::kPageBytes == 0;
-  const std::size_t done = is_direct ? fetch_direct(piece) : 0;
+  const std::size_t done = is_direct(piece) ? fetch_direct(piece) : 0;
   const std::size_t got = done + read_at(fd_, piece.offset + done, piece.pages().subspan(done));
   if (got < piece.pages().size()) {
     throw Failure{"STREAM_TRUNCATED",
@@ -117,6 +118,10 @@ std::size_t ImageSource::read_at(int fd, std::uint64_t offset, std::span<std::by
     }
   }
   return filled;
+}
+
+bool ImageSource::is_direct(const Piece& piece) const noexcept {
+  return direct_.get() >= 0 && piece.offset % engine::kPageBytes == 0;
 }
 
 // Reads past the page cache; returns how many octets came: what is missing, for whatever reason,

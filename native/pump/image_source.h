@@ -33,11 +33,15 @@ class ImageSource final : public PageSource {
  private:
   std::uint64_t available(std::uint64_t offset, std::uint64_t byte_count) const noexcept;
   std::size_t read_at(int fd, std::uint64_t offset, std::span<std::byte> out) const;
+  bool is_direct(const Piece& piece) const noexcept;
   std::size_t fetch_direct(Piece& piece);
 
   int fd_;
   const Cancel& cancel_;
   std::uint64_t end_ = 0;
+  // Most of the file is in the page cache. Else pages that are read through it are read in turn:
+  // the kernel reads ahead for one reader, and several at once burn CPU time.
+  bool is_cached_ = false;
   // For pages past the page cache; none where they are read through it.
   UniqueFd direct_;
   // For heads, which lie among pages that are not to be read ahead; none without `direct_`.

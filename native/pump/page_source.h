@@ -38,6 +38,8 @@ class Piece {
   std::size_t count = 0;
   // The frame that the pages are to be made of; empty where they come as they are.
   std::vector<std::uint8_t> packed;
+  // Whether the pages, or what they are packed in, have been read.
+  bool is_read = false;
   // Where its pages and its record's header start in the stream.
   std::uint64_t offset = 0;
   std::uint64_t record_offset = 0;
@@ -62,10 +64,10 @@ class PageSource {
 
   virtual std::size_t read(std::uint64_t offset, std::span<std::byte> out) = 0;
   virtual std::uint64_t skip(std::uint64_t offset, std::uint64_t byte_count) = 0;
-  // Claims the pages of `piece`, and may read them.
+  // Claims the pages of `piece`, and may read them, as it then says in the piece.
   virtual std::size_t claim(Piece& piece) = 0;
 
-  // Reads the pages of a claimed piece, unless `claim` did. Any number of pieces at a time.
+  // Reads the pages of a claimed piece. Any number of pieces at a time.
   // Throws Failure STREAM_TRUNCATED, TRANSPORT_LOST or kCancelled.
   virtual void fetch(Piece& piece) = 0;
 };
@@ -82,7 +84,10 @@ class StreamSource final : public PageSource {
 
   std::uint64_t skip(std::uint64_t, std::uint64_t byte_count) override;
 
-  std::size_t claim(Piece& piece) override { return inlet_.read(piece.pages()); }
+  std::size_t claim(Piece& piece) override {
+    piece.is_read = true;
+    return inlet_.read(piece.pages());
+  }
   void fetch(Piece&) override {}
 
  private:

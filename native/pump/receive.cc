@@ -25,7 +25,7 @@ void ReceivePump::work() noexcept {
   try {
     Piece piece{source_.piece_pages()};
     while (take_turn(piece)) {
-      if (piece.packed.empty()) source_.fetch(piece);
+      if (!piece.is_read) source_.fetch(piece);
       piece.unpack();
       ram_.store(piece.pfns(), piece.pages());
       land(piece);

@@ -67,6 +67,7 @@ void RecordWalk::read_pack(Piece& piece) {
     claim_plain(piece);
     return;
   }
+  piece.is_read = true;
   piece.packed.resize(packed_bytes);
   read_exactly(std::as_writable_bytes(std::span(piece.packed)));
 }
