@@ -40,24 +40,19 @@ ImageOutlet::ImageOutlet(ImageFile& file) : file_(file), front_(kFrontBytes) {}
 std::uint64_t ImageOutlet::send(std::span<iovec> parts) {
   const std::uint64_t page_bytes = bytes_of(parts.subspan(1));
   const ImageFile::Place place = file_.claim(parts.front().iov_len, page_bytes);
-  std::span<std::byte> front = make_front(place, parts.front());
-  const std::uint64_t bytes = front.size() + page_bytes;
-  std::uint64_t offset = place.offset;
+  const std::span<std::byte> front = make_front(place, parts.front());
   if (page_bytes > 0 && file_.direct_fd() >= 0) {
     // A first page that is shared with the record before it.
-    const std::size_t shared = -offset % engine::kPageBytes;
+    const std::size_t shared = -place.offset % engine::kPageBytes;
     iovec part = {front.data(), shared};
-    write_cached(offset, {&part, 1});
-    front = front.subspan(shared);
-    offset += shared;
-  }
-  parts.front() = {front.data(), front.size()};
-  if (page_bytes > 0) {
-    write_direct(offset, parts);
+    write_cached(place.offset, {&part, 1});
+    parts.front() = {front.data() + shared, front.size() - shared};
+    write_direct(place.offset + shared, parts);
   } else {
-    write_cached(offset, parts);
+    parts.front() = {front.data(), front.size()};
+    write_cached(place.offset, parts);
   }
-  return bytes;
+  return front.size() + page_bytes;
 }
 
 // Builds the alignment record, if there is to be one, and behind it the head.

@@ -87,6 +87,7 @@ std::size_t ImageSource::claim(Piece& piece) {
 }
 
 void ImageSource::fetch(Piece& piece) {
+  if (cancel_.is_fired()) throw Failure::cancelled();
   const std::size_t done = is_direct(piece) ? fetch_direct(piece) : 0;
   const std::size_t got = done + read_at(fd_, piece.offset + done, piece.pages().subspan(done));
   if (got < piece.pages().size()) {

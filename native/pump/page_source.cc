@@ -12,7 +12,8 @@ void Piece::unpack() {
   const std::span<std::byte> out = pages();
   if (!decompressor_->decompress(packed,
                                  {reinterpret_cast<std::uint8_t*>(out.data()), out.size()})) {
-    throw Failure{"PAGE_DATA_COMPRESSION", {{"offset", record_offset}}};
+    throw Failure{"PAGE_DATA_COMPRESSION",
+                  {{"offset", record_offset}, {"recordType", kPageDataZstdType}}};
   }
 }
 

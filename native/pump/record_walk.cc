@@ -77,9 +77,7 @@ void RecordWalk::check_pack(std::uint64_t byte_count) const {
   if (offset_ + byte_count > body_end_) throw damaged();
 }
 
-Failure RecordWalk::damaged() const {
-  return Failure{"PAGE_DATA_COMPRESSION", {{"offset", record_offset_}}};
-}
+Failure RecordWalk::damaged() const { return failure("PAGE_DATA_COMPRESSION", {}); }
 
 void RecordWalk::end_packed_record() {
   if (offset_ != body_end_) throw damaged();
