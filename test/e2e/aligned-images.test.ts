@@ -97,6 +97,22 @@ describe.runIf(isHere)("an aligned image", () => {
     },
   );
 
+  test("is asked for where the way to the file is", () => {
+    const command = [
+      MAIN,
+      "--run-dir",
+      place.runDir,
+      "save",
+      "web",
+      file,
+      "--file-access",
+      "direct",
+    ];
+    const { stderr, status } = spawnSync(process.execPath, command, { encoding: "utf8" });
+    expect(status).toBe(2);
+    expect(stderr).toContain("--align-pages");
+  });
+
   test("is not there after an interruption amid its pages; the guest runs", async () => {
     const guest = await createGuest(place.runDir, SPEC);
     const interruption = new AbortController();

@@ -39,6 +39,7 @@ async function save(
   options: SaveOptions,
 ): Promise<number> {
   const after = afterSave(options);
+  const pages = filePages(options);
   const guest = await attachGuest(name, { runDir: context.runDir });
   try {
     const profile = await runTransfer(
@@ -48,7 +49,7 @@ async function save(
         guest,
         target: file,
         options,
-        file: { alignsPages: options.alignPages === true, fileAccess: options.fileAccess },
+        file: pages,
       },
       (transfer) => saveGuest({ ...transfer, file, after }),
     );
@@ -58,6 +59,14 @@ async function save(
   } finally {
     await guest.cleanup();
   }
+}
+
+/** How pages lie in the file and come there. */
+function filePages({ alignPages, fileAccess }: SaveOptions) {
+  if (alignPages !== true && fileAccess !== "auto") {
+    throw new MigrationError("USAGE_ARGUMENT", { needs: "--align-pages with --file-access" });
+  }
+  return { alignsPages: alignPages === true, fileAccess };
 }
 
 function afterSave(options: SaveOptions): AfterSave {
