@@ -52,9 +52,12 @@ ImageSource::ImageSource(int fd, std::uint64_t offset, FileAccess access, const 
   if (fstat(fd, &status) != 0) throw lost("fstat");
   end_ = static_cast<std::uint64_t>(status.st_size);
   is_cached_ = is_mostly_cached(fd, offset, available(offset, end_));
-  if (access == FileAccess::kCached || (access == FileAccess::kAuto && is_cached_)) return;
-  direct_ = reopen(fd, O_RDONLY | O_DIRECT);
-  if (direct_.get() < 0) return;
+  if (access == FileAccess::kDirect || (access == FileAccess::kAuto && !is_cached_)) {
+    direct_ = reopen(fd, O_RDONLY | O_DIRECT);
+  }
+  if (is_cached_ && direct_.get() < 0) return;
+  // Has the kernel read twice as far ahead: 0.7 instead of 0.9 to 1.1 s for 1 GiB; bench/README.md.
+  posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   scattered_ = reopen(fd, O_RDONLY);
   posix_fadvise(scattered_.get(), 0, 0, POSIX_FADV_RANDOM);
 }

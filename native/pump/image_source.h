@@ -44,7 +44,8 @@ class ImageSource final : public PageSource {
   bool is_cached_ = false;
   // For pages past the page cache; none where they are read through it.
   UniqueFd direct_;
-  // For heads, which lie among pages that are not to be read ahead; none without `direct_`.
+  // For heads, which lie among pages that others read, past the cache or ahead; none where all is
+  // cached.
   UniqueFd scattered_;
   std::atomic<std::uint64_t> direct_bytes_ = 0;
 
