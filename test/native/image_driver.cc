@@ -62,7 +62,7 @@ std::uint64_t first_pages(int fd) {
 std::uint64_t save(int fd, Memory& from, const Round& round, std::mt19937& random) {
   std::vector<std::uint8_t> key(engine::kDigestKeyBytes, 7);
   std::optional<pump::PageDigests> digests;
-  if (round.skips_unchanged) digests.emplace(kPageCount, key);
+  if (round.skips_unchanged) digests.emplace(kPageCount, key, false);
   pump::SendPump sender{pump::GuestRam{{{0, from.bytes}}}, engine::measured_operations(), 0,
                         std::move(digests)};
   const pump::Cancel cancel;
