@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,9 @@ namespace {
 
 constexpr std::size_t kIovecsMax = 1024;
 
+// Room of a unix socket: with the kernel's 208 KiB sender and receiver wake each other too often.
+constexpr int kUnixRoomBytes = 4 << 20;
+
 Failure lost(const char* call) { return Failure::of_call("TRANSPORT_LOST", call, errno); }
 
 void wait(int fd, short events, const Cancel& cancel) {
@@ -23,6 +27,17 @@ void wait(int fd, short events, const Cancel& cancel) {
     if (errno != EINTR) throw lost("poll");
   }
   if (cancel.is_fired()) throw Failure::cancelled();
+}
+
+// Of TCP the kernel finds out by itself how much room it needs.
+void widen(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX) return;
+  const int room = kUnixRoomBytes;
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0) {
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  }
 }
 
 // Drops `byte_count` octets from the front of `parts`.
@@ -40,6 +55,11 @@ std::span<iovec> without(std::span<iovec> parts, std::size_t byte_count) {
 }
 
 }  // namespace
+
+Outlet::Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel)
+    : fd_(fd), position_(position), cancel_(cancel) {
+  widen(fd);
+}
 
 void Outlet::write_all(std::span<iovec> parts) {
   while (!parts.empty()) {
