@@ -16,6 +16,7 @@ export { inspectStream } from "./migration/inspect.ts";
 export { migrateGuest } from "./migration/migrate.ts";
 export { downtimePolicy, type PrecopyPolicy, xenPolicy } from "./migration/policy.ts";
 export { receiveGuest } from "./migration/receive.ts";
+export { rehearseMigration } from "./migration/rehearsal.ts";
 export { restoreGuest } from "./migration/restore.ts";
 export { saveGuest } from "./migration/save.ts";
 export { verifyStream } from "./migration/verify-stream.ts";

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <napi.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -290,6 +292,17 @@ Napi::Value duplicate(const Info& info) {
   return Napi::Number::New(info.Env(), fd >= 0 ? fd : -errno);
 }
 
+// link(): the two ends of a new pipe of both directions, the caller's; a negative errno on failure.
+Napi::Value link_ends(const Napi::CallbackInfo& info) {
+  std::array<int, 2> ends;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return Napi::Number::New(info.Env(), -errno);
+  }
+  auto pair = Napi::Array::New(info.Env(), ends.size());
+  for (std::uint32_t index = 0; index < ends.size(); ++index) pair[index] = ends[index];
+  return pair;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["abiVersion"] = Napi::Number::New(env, kAbiVersion);
   exports["Cancel"] = CancelHandle::define(env);
@@ -300,6 +313,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["hasZstd"] = Napi::Boolean::New(env, zstd::is_available());
   exports["receivePages"] = Napi::Function::New(env, receive_pages, "receivePages");
   exports["readNow"] = Napi::Function::New(env, read_now, "readNow");
+  exports["link"] = Napi::Function::New(env, link_ends, "link");
   exports["duplicate"] = Napi::Function::New(env, duplicate, "duplicate");
   return exports;
 }

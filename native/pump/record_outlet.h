@@ -2,6 +2,7 @@
 
 #include <sys/uio.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -25,6 +26,17 @@ inline std::uint64_t bytes_of(std::span<const iovec> parts) {
 }
 
 // Drops `byte_count` octets from the front of `parts`, which have so many.
-std::span<iovec> without(std::span<iovec> parts, std::size_t byte_count);
+inline std::span<iovec> without(std::span<iovec> parts, std::size_t byte_count) {
+  while (!parts.empty() && byte_count >= parts.front().iov_len) {
+    byte_count -= parts.front().iov_len;
+    parts = parts.subspan(1);
+  }
+  if (byte_count > 0) {
+    iovec& first = parts.front();
+    first.iov_base = static_cast<std::byte*>(first.iov_base) + byte_count;
+    first.iov_len -= byte_count;
+  }
+  return parts;
+}
 
 }  // namespace xenferry::pump

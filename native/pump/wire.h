@@ -18,8 +18,8 @@ namespace xenferry::pump {
 class Outlet final : public RecordOutlet {
  public:
   // `position` is where a file goes on; none for sockets and pipes.
-  Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel)
-      : fd_(fd), position_(position), cancel_(cancel) {}
+  // A unix socket gets more room than it has by default, as far as this user may give it.
+  Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel);
 
   // Writes all parts in order, however little the kernel takes at a time; uses `parts` up.
   // Throws Failure TRANSPORT_LOST or kCancelled.

@@ -159,6 +159,8 @@ export interface PumpAddon {
   receivePages(job: ReceiveJob): Promise<PumpResult<ReceivedPages>>;
   /** Octets read now, 0 at the end, -1 where there are none yet. */
   readNow(fd: number, bytes: Uint8Array): number | { readonly failure: PumpFailure };
+  /** The two ends of a new pipe of both directions, the caller's; a negative errno on failure. */
+  link(): readonly [number, number] | number;
   /** A descriptor of the caller's own on the same pipe; a negative errno on failure. */
   duplicate(fd: number): number;
 }

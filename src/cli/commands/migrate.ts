@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { attachGuest } from "../../guest/open.ts";
 import { migrateGuest } from "../../migration/migrate.ts";
 import type { PumpOptions } from "../../migration/pump.ts";
+import { rehearseMigration } from "../../migration/rehearsal.ts";
 import type { ChannelOptions } from "../../migration/source-channels.ts";
 import { renderProfile } from "../../report/render.ts";
 import { type Address, formatAddress, parseAddress } from "../../transport/address.ts";
@@ -54,7 +55,10 @@ async function migrate(
   const receiver = await receiverAt(parseAddress(host), context, channels);
   const guest = await attachGuest(name, { runDir: context.runDir });
   try {
-    const connection = await connect(receiver.address);
+    const [connection] = await Promise.all([
+      connect(receiver.address),
+      rehearseMigration(context.engine().engine),
+    ]);
     try {
       const profile = await runTransfer(
         context,

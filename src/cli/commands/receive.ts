@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { openBackend } from "../../guest/open.ts";
 import type { GuestKind } from "../../guest/types.ts";
 import { receiveGuest } from "../../migration/receive.ts";
+import { rehearseMigration } from "../../migration/rehearsal.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { formatAddress, parseAddress } from "../../transport/address.ts";
 import type { ChannelDoor } from "../../transport/channel-door.ts";
@@ -55,6 +56,7 @@ async function receive(context: Context, options: ReceiveOptions): Promise<numbe
   const address = formatAddress(listener.address);
   context.announce({ listening: address }, `listening on ${address}`);
   try {
+    await rehearseMigration(context.engine().engine);
     do {
       await receiveOrReport(context, await listener.accept(), listener.door, options);
     } while (options.keep === true && !context.signal.aborted);
@@ -69,6 +71,7 @@ async function receiveStdio(context: Context, options: ReceiveOptions): Promise<
   const { channelsAt } = options;
   const listener = channelsAt === undefined ? undefined : await listen(parseAddress(channelsAt));
   try {
+    await rehearseMigration(context.engine().engine);
     await receiveOne(context, stdioConnection(), listener?.door, options);
     return EXIT.SUCCESS;
   } finally {
