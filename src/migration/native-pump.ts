@@ -50,6 +50,8 @@ interface Parts {
 interface Channel {
   readonly number: number;
   readonly sink: ByteSink;
+  /** Whether the receiver holds it until all iterations before the next one have been stored. */
+  isInStep: boolean;
 }
 
 /**
@@ -81,7 +83,7 @@ class NativePump implements SendPump, PumpExtras {
     this.#image = alignsPages === true ? fileAccess : undefined;
     this.#addon = addon;
     this.hasZstd = addon.hasZstd;
-    this.#channels = [{ number: 0, sink }];
+    this.#channels = [{ number: 0, sink, isInStep: true }];
     this.#sender = new addon.Sender({
       windows,
       bytesPerSecondMax,
@@ -104,19 +106,24 @@ class NativePump implements SendPump, PumpExtras {
   }
 
   join(channel: number, sink: ByteSink): void {
-    const joined = { number: channel, sink };
+    const isFirst = this.#iterations === 0;
+    const joined = { number: channel, sink, isInStep: isFirst };
     this.#channels.push(joined);
-    this.#sending?.join(joined);
+    if (isFirst) {
+      this.#sending?.join(joined);
+    }
   }
 
   async send(job: PumpJob): Promise<PumpCounts> {
     throwIfInterrupted(job.signal);
+    const count = Math.max(1, Math.floor(job.pagesPlanned / PAGES_PER_CHANNEL));
+    const channels = this.#channels.slice(0, count);
+    await this.#bringIntoStep(channels);
     const sending = new Sending(job, this.#addon, this.#sender, this.#image);
     this.#sending = sending;
-    const count = Math.max(1, Math.floor(job.pagesPlanned / PAGES_PER_CHANNEL));
-    for (const channel of this.#channels.slice(0, count)) {
+    channels.forEach((channel) => {
       sending.join(channel);
-    }
+    });
     try {
       await sending.finish();
     } finally {
@@ -124,8 +131,32 @@ class NativePump implements SendPump, PumpExtras {
       this.#bytesBefore += sending.counts.bytes;
     }
     this.#directBytes += sending.directBytes;
-    await endIteration(this.#iterations++, sending.channels);
+    await this.#end(this.#iterations++, sending.channels);
     return sending.counts;
+  }
+
+  /**
+   * Before an iteration over `channels`: has the receiver hold those that did not take part in the
+   * last one until it has stored all of that.
+   */
+  async #bringIntoStep(channels: readonly Channel[]): Promise<void> {
+    if (channels.some(({ isInStep }) => !isInStep)) {
+      await this.#end(this.#iterations - 1, channels);
+    }
+  }
+
+  /** Says on each of `channels`, where they are several, that the iteration is over. */
+  async #end(iteration: number, channels: readonly Channel[]): Promise<void> {
+    for (const channel of this.#channels) {
+      channel.isInStep = channel.number === 0 || channels.includes(channel);
+    }
+    if (channels.length === 1) {
+      return;
+    }
+    const channelMask = channels.reduce((mask, { number }) => mask | (1 << number), 0);
+    const body = encodeIterationEnd({ iteration, channelMask });
+    const record = encodeRecord({ type: OWN_RECORD.ITERATION_END, body });
+    await Promise.all(channels.map(({ sink }) => sink.write(...record)));
   }
 }
 
@@ -245,15 +276,4 @@ class Sending {
     this.#directBytes += value?.directBytes ?? 0;
     return { ...(value && { value: value.bytes }), ...(failure && { failure }) };
   }
-}
-
-/** Says on each channel, where there were several, that the iteration is over. */
-async function endIteration(iteration: number, channels: readonly Channel[]): Promise<void> {
-  if (channels.length === 1) {
-    return;
-  }
-  const channelMask = channels.reduce((mask, { number }) => mask | (1 << number), 0);
-  const body = encodeIterationEnd({ iteration, channelMask });
-  const record = encodeRecord({ type: OWN_RECORD.ITERATION_END, body });
-  await Promise.all(channels.map(({ sink }) => sink.write(...record)));
 }

@@ -78,7 +78,10 @@ export interface PumpExtras {
   /** Octets sent so far, in all iterations. */
   readonly bytesSent: number;
   pack(compression: Compression): void;
-  /** Sends over one more channel, `channel` being its number, also in an iteration under way. */
+  /**
+   * Sends over one more channel, `channel` being its number: from the next iteration on, or from
+   * now on in the first.
+   */
   join(channel: number, sink: ByteSink): void;
 }
 
