@@ -1,6 +1,8 @@
 import type { Profile } from "#dist/report/profile.js";
-import type { MigrationCase, Run } from "./case.ts";
+import type { Contestant, MigrationCase, Run } from "./case.ts";
 import { migrate, withGuest } from "./guest.ts";
+import type { Lab } from "./lab.ts";
+import { qemuContestants } from "./qemu.ts";
 
 const DIRTY_RATES_MB = [0, 50, 200, 800];
 
@@ -22,20 +24,37 @@ export const downtimeCase: MigrationCase = {
   ],
   better: "less",
   baselines: [],
-  prepare: async (lab) => ({
-    contestants: DIRTY_RATES_MB.map((rate) => ({
-      name: `${rate} MB/s`,
-      run: async () => {
-        const workload = `dirty=${rate === 0 ? "0" : `${rate}MB`},hot=10%,fill=random`;
-        const description = `process:memory=${lab.memoryBytes},${workload}`;
-        const moved = await withGuest(lab, description, (name) =>
-          migrate(lab, name, { via: "tcp" }),
-        );
-        return downtimeRun(moved.profile);
-      },
-    })),
-  }),
+  prepare: async (lab) => {
+    const peers = await qemuContestants(lab, "tcp");
+    return {
+      contestants: [
+        ...DIRTY_RATES_MB.map((rate) => ({ name: `${rate} MB/s`, run: () => runRate(lab, rate) })),
+        ...peers.contestants.map(idlePeer),
+      ],
+      skipped: peers.skipped,
+    };
+  },
 };
+
+async function runRate(lab: Lab, rate: number): Promise<Run> {
+  const workload = `dirty=${rate === 0 ? "0" : `${rate}MB`},hot=10%,fill=random`;
+  const description = `process:memory=${lab.memoryBytes},${workload}`;
+  const { profile } = await withGuest(lab, description, (name) =>
+    migrate(lab, name, { via: "tcp" }),
+  );
+  return downtimeRun(profile);
+}
+
+/** A peer's downtime is what it reports, and its guest stores nothing. */
+function idlePeer({ name, run }: Contestant): Contestant {
+  return {
+    name: `${name}, 0 MB/s`,
+    run: async () => {
+      const { downtimeMs, seconds } = (await run()).figures;
+      return { figures: { downtimeMs: downtimeMs!, totalSeconds: seconds! } };
+    },
+  };
+}
 
 /** Downtime, its parts, and whether the policy expected it to be within the target. */
 export function downtimeRun(profile: Profile): Run {

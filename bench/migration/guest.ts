@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { type Profile, parseProfile } from "#dist/report/profile.js";
 import type { Via } from "./baseline.ts";
 import type { Lab } from "./lab.ts";
-import type { Usage } from "./process.ts";
+import type { Counted, Usage } from "./process.ts";
 
 /** A migration that went well, the guest's own proof included. */
 export interface Moved {
@@ -20,7 +20,8 @@ export interface Move {
 const GUEST = "bench";
 
 /**
- * Creates a guest, has `work` use it, and destroys it.
+ * Creates a guest, has `work` use it, and destroys it. Where `work` fails the run ends, and the
+ * guest is left to the lab, whose disposing cannot hide the reason.
  *
  * @param description as `xenferry create --guest` takes it.
  */
@@ -30,11 +31,9 @@ export async function withGuest<Result>(
   work: (name: string) => Promise<Result>,
 ): Promise<Result> {
   const name = await createGuest(lab, description);
-  try {
-    return await work(name);
-  } finally {
-    await destroyGuest(lab, name);
-  }
+  const result = await work(name);
+  await destroyGuest(lab, name);
+  return result;
 }
 
 /** Creates a guest; there is one at a time. @returns its name */
@@ -48,24 +47,42 @@ export async function destroyGuest(lab: Lab, name: string): Promise<void> {
   await lab.xenferry("destroy", name);
 }
 
-/** Migrates a guest to a receiver of its own and has it prove its memory there. */
+/**
+ * Migrates a guest to a receiver of its own and has it prove its memory there.
+ *
+ * @throws Error with what both sides said, since often the one that ends first is not to blame
+ */
 export async function migrate(lab: Lab, name: string, { via, options }: Move): Promise<Moved> {
   const listen = via === "unix" ? `unix:${lab.path(".sock")}` : "tcp://127.0.0.1:0";
   const receiver = lab.startXenferry("receive", "--listen", listen);
-  try {
-    const { listening } = JSON.parse(await receiver.firstLine()) as { readonly listening: string };
-    const file = lab.path(".json");
-    const sender = await lab.xenferry(
-      ...["migrate", name, listening, "--profile", file],
-      ...(options ?? []),
-    );
-    const { usage: target } = await receiver.finished;
-    await proveGuest(lab, name);
-    const profile = parseProfile(readFileSync(file, "utf8"));
-    return { profile, source: sender.usage, target };
-  } finally {
-    receiver.stop();
+  const { listening } = JSON.parse(await receiver.firstLine()) as { readonly listening: string };
+  const file = lab.path(".json");
+  const sender = lab.xenferry(
+    ...["migrate", name, listening, "--profile", file],
+    ...(options ?? []),
+  );
+  sender.catch(receiver.stop);
+  const [source, target] = await bothEnds(sender, receiver.finished);
+  await proveGuest(lab, name);
+  const profile = parseProfile(readFileSync(file, "utf8"));
+  return { profile, source: source.usage, target: target.usage };
+}
+
+async function bothEnds(
+  source: Promise<Counted>,
+  target: Promise<Counted>,
+): Promise<readonly [Counted, Counted]> {
+  const ends = await Promise.allSettled([source, target]);
+  const [sent, received] = ends;
+  if (sent.status === "fulfilled" && received.status === "fulfilled") {
+    return [sent.value, received.value];
   }
+  throw new Error(
+    ends
+      .map((end) => (end.status === "rejected" ? `${end.reason}` : ""))
+      .join("\n")
+      .trim(),
+  );
 }
 
 /**

@@ -7,7 +7,7 @@ import { iterationCostCase } from "./iteration-cost.ts";
 import { memoryCase } from "./memory.ts";
 import { provenCase } from "./proven.ts";
 import { saveRestoreCase } from "./save-restore.ts";
-import { transferOptionsCase } from "./transfer-options.ts";
+import { transferOptionsCases } from "./transfer-options.ts";
 
 /** All cases of whole migrations. */
 export const MIGRATION_CASES: readonly MigrationCase[] = [
@@ -18,6 +18,6 @@ export const MIGRATION_CASES: readonly MigrationCase[] = [
   iterationCostCase,
   cpuMemoryCase,
   saveRestoreCase,
-  transferOptionsCase,
+  ...transferOptionsCases,
   provenCase,
 ];

@@ -101,7 +101,10 @@ export class Lab {
 
   /** Ends all processes and guests and removes all files. */
   async dispose(): Promise<void> {
+    const ends = [...this.#running].map(({ finished }) => finished);
     this.stop();
+    // A receiver that is told to end takes its guest away itself, and before the guests are listed.
+    await Promise.allSettled(ends);
     const { stdout } = await this.xenferry("list");
     for (const { name } of JSON.parse(stdout) as readonly { readonly name: string }[]) {
       await this.xenferry("destroy", name);

@@ -3,6 +3,7 @@ import { rmSync, truncateSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { DOWNTIME_POLICY_DEFAULTS } from "#dist/migration/policy.js";
 import { runBaseline, type Via } from "./baseline.ts";
 import type { Contestant, Run } from "./case.ts";
 import type { Lab } from "./lab.ts";
@@ -28,7 +29,6 @@ interface Migration {
 }
 
 interface Machine {
-  readonly file: string;
   readonly qmp: Qmp;
   readonly process: RunningProcess;
 }
@@ -57,11 +57,17 @@ export async function qemuContestants(
 }
 
 async function migrateOnce(lab: Lab, via: Via, channels: number): Promise<Run> {
+  const bytes = lab.memoryBytes;
+  const files = { source: memoryFile(lab, "source"), target: memoryFile(lab, "target") };
   const machines: Machine[] = [];
   try {
-    const source = await startMachine(lab, "source");
+    await runBaseline(lab, "random-file", `path=${files.source}`, `bytes=${bytes}`, "seed=7");
+    const source = await startMachine(lab, files.source, []);
     machines.push(source);
-    const target = await startMachine(lab, "target");
+    await delay(SETTLE_MS);
+    writeFileSync(files.target, "");
+    truncateSync(files.target, bytes);
+    const target = await startMachine(lab, files.target, ["-incoming", "defer", "-S"]);
     machines.push(target);
     const address = via === "unix" ? `unix:${lab.path(".sock")}` : `tcp:127.0.0.1:${await port()}`;
     for (const { qmp } of machines) {
@@ -71,43 +77,45 @@ async function migrateOnce(lab: Lab, via: Via, channels: number): Promise<Run> {
     await source.qmp.call("migrate", { uri: address });
     const migration = await awaitEnd(source.qmp);
     await awaitEnd(target.qmp);
-    await compareMemory(lab, source.file, target.file);
+    await compareMemory(lab, files.source, files.target);
     return runOf(migration);
   } finally {
-    for (const { qmp, process, file } of machines) {
+    for (const file of Object.values(files)) {
+      rmSync(file, { force: true });
+    }
+    for (const { qmp, process } of machines) {
       qmp.quit();
       await process.finished;
-      rmSync(file, { force: true });
     }
   }
 }
 
-/** A source runs its firmware until that halts; a target waits and stays paused afterwards. */
-async function startMachine(lab: Lab, role: "source" | "target"): Promise<Machine> {
+function memoryFile(lab: Lab, role: string): string {
+  return path.join(MEMORY_FOLDER, `${path.basename(lab.folder)}-${role}`);
+}
+
+/** Starts QEMU on a file of memory. A target waits, and stays paused once it has arrived. */
+async function startMachine(lab: Lab, file: string, role: readonly string[]): Promise<Machine> {
   const bytes = lab.memoryBytes;
-  const file = path.join(MEMORY_FOLDER, `${path.basename(lab.folder)}-${role}`);
-  if (role === "source") {
-    await runBaseline(lab, "random-file", `path=${file}`, `bytes=${bytes}`, "seed=7");
-  } else {
-    writeFileSync(file, "");
-    truncateSync(file, bytes);
-  }
   const monitor = lab.path(".qmp");
   const process = lab.start(PROGRAM, [
     ...["-machine", "pc,accel=tcg,memory-backend=ram", "-nodefaults", "-display", "none"],
     ...["-object", `memory-backend-file,id=ram,size=${bytes},mem-path=${file},share=on`],
     ...["-m", `size=${bytes / 2 ** 20}M`, "-qmp", `unix:${monitor},server=on,wait=off`],
-    ...(role === "target" ? ["-incoming", "defer", "-S"] : []),
+    ...role,
   ]);
-  const qmp = await Qmp.connect(monitor);
-  if (role === "source") {
-    await delay(SETTLE_MS);
-  }
-  return { file, qmp, process };
+  const ended = process.finished.then(() => {
+    throw new Error("QEMU ended before its monitor answered");
+  });
+  return { qmp: await Promise.race([Qmp.connect(monitor), ended]), process };
 }
 
+/** No bandwidth limit, and the same downtime target as ours; QEMU's own would be 300 ms. */
 async function configure(qmp: Qmp, channels: number): Promise<void> {
-  await qmp.call("migrate-set-parameters", { "max-bandwidth": BANDWIDTH_MAX });
+  await qmp.call("migrate-set-parameters", {
+    "max-bandwidth": BANDWIDTH_MAX,
+    "downtime-limit": DOWNTIME_POLICY_DEFAULTS.downtimeTargetMs,
+  });
   if (channels > 0) {
     const capabilities = [{ capability: "multifd", state: true }];
     await qmp.call("migrate-set-capabilities", { capabilities });

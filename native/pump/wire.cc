@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,9 @@ namespace {
 
 constexpr std::size_t kIovecsMax = 1024;
 
+// Room of a unix socket: with the kernel's 208 KiB sender and receiver wake each other too often.
+constexpr int kUnixRoomBytes = 4 << 20;
+
 Failure lost(const char* call) { return Failure::of_call("TRANSPORT_LOST", call, errno); }
 
 void wait(int fd, short events, const Cancel& cancel) {
@@ -25,21 +29,23 @@ void wait(int fd, short events, const Cancel& cancel) {
   if (cancel.is_fired()) throw Failure::cancelled();
 }
 
-// Drops `byte_count` octets from the front of `parts`.
-std::span<iovec> without(std::span<iovec> parts, std::size_t byte_count) {
-  while (!parts.empty() && byte_count >= parts.front().iov_len) {
-    byte_count -= parts.front().iov_len;
-    parts = parts.subspan(1);
+// Of TCP the kernel finds out by itself how much room it needs.
+void widen(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX) return;
+  const int room = kUnixRoomBytes;
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) != 0) {
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
   }
-  if (byte_count > 0) {
-    iovec& first = parts.front();
-    first.iov_base = static_cast<std::byte*>(first.iov_base) + byte_count;
-    first.iov_len -= byte_count;
-  }
-  return parts;
 }
 
 }  // namespace
+
+Outlet::Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel)
+    : fd_(fd), position_(position), cancel_(cancel) {
+  widen(fd);
+}
 
 void Outlet::write_all(std::span<iovec> parts) {
   while (!parts.empty()) {
@@ -53,6 +59,12 @@ void Outlet::write_all(std::span<iovec> parts) {
       throw lost("writev");
     }
   }
+}
+
+std::uint64_t Outlet::send(std::span<iovec> parts) {
+  const std::uint64_t bytes = bytes_of(parts);
+  write_all(parts);
+  return bytes;
 }
 
 ssize_t Outlet::write_some(std::span<const iovec> parts) {

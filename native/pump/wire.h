@@ -8,21 +8,24 @@
 #include <span>
 
 #include "cancel.h"
+#include "record_outlet.h"
 
 // Octets to and from descriptors, blocking or not: sockets, pipes, files. A wait ends at once when
 // it is cancelled. Descriptors are the caller's.
 namespace xenferry::pump {
 
 // Where a stream goes.
-class Outlet {
+class Outlet final : public RecordOutlet {
  public:
   // `position` is where a file goes on; none for sockets and pipes.
-  Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel)
-      : fd_(fd), position_(position), cancel_(cancel) {}
+  // A unix socket gets more room than it has by default, as far as this user may give it.
+  Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel);
 
   // Writes all parts in order, however little the kernel takes at a time; uses `parts` up.
   // Throws Failure TRANSPORT_LOST or kCancelled.
   void write_all(std::span<iovec> parts);
+
+  std::uint64_t send(std::span<iovec> parts) override;
 
  private:
   ssize_t write_some(std::span<const iovec> parts);

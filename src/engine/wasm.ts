@@ -26,7 +26,7 @@ const VARIANTS: Readonly<Record<PageOperation, string>> = {
   gatherPages: "copy",
   scatterPages: "copy",
   comparePages: "simd128",
-  checksumPages: "slicing-by-16",
+  checksumPages: "sparse-multiple",
   digestPages: "simd128",
   encodePageDataHead: "words",
   decodePageDataHead: "words",

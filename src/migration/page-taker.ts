@@ -2,11 +2,13 @@ import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSource } from "../base/io.ts";
+import { recordLabel } from "../codec/record.ts";
 import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
 import type { PageEngine } from "../engine/types.ts";
 import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
 import type { SinkMemory } from "../guest/types.ts";
 import {
+  type FileAccess,
   type PumpAddon,
   type PumpFailure,
   type PumpRamFile,
@@ -18,12 +20,19 @@ import { throwIfInterrupted } from "./interruption.ts";
 /** Threads that take turns at reading and storing; more would wait for each other. */
 const THREADS_MAX = 4;
 
+/** Threads that read a file: they wait for the disk, so more than there are CPUs make sense. */
+const FILE_THREADS = 4;
+
 interface Parts {
   readonly source: ByteSource;
   readonly engine: PageEngine;
   readonly signal: AbortSignal;
   /** RAM of the guest, which is made while the stream is read. */
   readonly memory: () => SinkMemory;
+  /** How pages of a file are read; `auto` unless said otherwise. */
+  readonly fileAccess?: FileAccess | undefined;
+  /** Told of octets of pages that were read from a file past the page cache. */
+  readonly onDirectBytes?: (byteCount: number) => void;
 }
 
 /**
@@ -51,7 +60,7 @@ export function takingAddon(engine: PageEngine, source: ByteSource): PumpAddon |
 
 async function takePages(
   addon: PumpAddon,
-  { source, signal, memory }: Parts,
+  { source, signal, memory, fileAccess = "auto", onDirectBytes }: Parts,
   { offset, type, bodyBytes }: PagesHandOver,
 ): Promise<PagesTaken | undefined> {
   const ram = ramFileOf(addon, memory());
@@ -68,16 +77,20 @@ async function takePages(
   signal.addEventListener("abort", onAbort);
   try {
     throwIfInterrupted(signal);
-    const threadCount = Math.min(availableParallelism(), THREADS_MAX);
     const bodyOffset = offset + RECORD_HEADER_BYTES;
-    const job = { fd, ram, offset: bodyOffset, type, bodyBytes, threadCount, cancel };
-    const { value, failure } = await addon.receivePages(job);
+    const job = { fd, ram, offset: bodyOffset, type, bodyBytes, cancel };
+    const { value, failure } = await addon.receivePages(
+      direct.isPositioned
+        ? { ...job, fileAccess, threadCount: FILE_THREADS }
+        : { ...job, threadCount: Math.min(availableParallelism(), THREADS_MAX) },
+    );
     throwIfInterrupted(signal);
     if (value === undefined) {
       throw errorOf(failure!, offset);
     }
     // From behind the first header to behind the next one: as much as between their starts.
     direct.advance(value.bytes);
+    onDirectBytes?.(value.directBytes);
     return value;
   } finally {
     closeSync(fd);
@@ -100,7 +113,7 @@ function ramFileOf(addon: PumpAddon, memory: SinkMemory): PumpRamFile | undefine
 
 /** The error that the codec has for the same octets. */
 function errorOf(failure: PumpFailure, offset: number): MigrationError {
-  const { isInHeader, ...facts } = failure.facts;
+  const { recordType, ...facts } = failure.facts;
   switch (failure.code) {
     case "TRANSPORT_LOST":
       return new MigrationError("TRANSPORT_LOST", { offset }, pumpError(failure));
@@ -110,7 +123,7 @@ function errorOf(failure: PumpFailure, offset: number): MigrationError {
     case "CANCELLED":
       return new MigrationError("MIGRATION_INTERRUPTED");
     default: {
-      const record = isInHeader === 1 ? "header" : "PAGE_DATA";
+      const record = recordType === undefined ? "header" : recordLabel("libxc", recordType);
       return new MigrationError(failure.code, { layer: "libxc", record, ...facts });
     }
   }

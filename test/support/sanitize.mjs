@@ -17,20 +17,28 @@ const sources = ["engine", "pump"].flatMap((room) =>
     .map((name) => path.join("native", room, name)),
 );
 
-function run(program, args) {
-  const { status, error } = spawnSync(program, args, { cwd: ROOT, stdio: "inherit" });
+function run(program, args, cwd) {
+  const { status, error } = spawnSync(program, args, { cwd, stdio: "inherit" });
   if (status !== 0) {
     process.stderr.write(`${program} failed${error ? `: ${error.message}` : ""}\n`);
     process.exit(1);
   }
 }
 
-mkdirSync(BUILD, { recursive: true });
+const DRIVERS = ["pump_driver.cc", "image_driver.cc"];
+const compiler = process.env.CXX ?? "c++";
+
 for (const sanitizer of ["thread", "address,undefined"]) {
-  const driver = path.join(BUILD, `pump-driver-${sanitizer.replace(",", "-")}`);
+  const folder = path.join(BUILD, sanitizer.replace(",", "-"));
+  mkdirSync(folder, { recursive: true });
   process.stdout.write(`-fsanitize=${sanitizer}\n`);
   const flags = ["-std=c++20", "-O1", "-g", `-fsanitize=${sanitizer}`, "-fno-sanitize-recover=all"];
-  const files = [...sources, path.join("test", "native", "pump_driver.cc")];
-  run(process.env.CXX ?? "c++", [...flags, "-o", driver, ...files, "-lpthread", "-ldl"]);
-  run(driver, []);
+  run(compiler, [...flags, "-c", ...sources.map((file) => path.join(ROOT, file))], folder);
+  const objects = sources.map((file) => `${path.basename(file, ".cc")}.o`);
+  for (const name of DRIVERS) {
+    const driver = path.join(folder, path.basename(name, ".cc"));
+    const source = path.join(ROOT, "test", "native", name);
+    run(compiler, [...flags, "-o", driver, source, ...objects, "-lpthread", "-ldl"], folder);
+    run(driver, [], folder);
+  }
 }
