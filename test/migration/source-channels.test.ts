@@ -55,6 +55,7 @@ async function channelsUsed(options: ChannelOptions, rateOf: (channels: number) 
   };
   const pump: SendPump = {
     name: "native",
+    directBytes: 0,
     extras,
     send: () => Promise.reject(new Error("unused")),
   };
