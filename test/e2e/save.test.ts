@@ -123,7 +123,8 @@ describe.each(KINDS)("saving a %s guest", (kind) => {
   });
 
   test.runIf(isHere)("can align page data, and verify takes the image, and restore", async () => {
-    const guest = await create();
+    const spec = `${kind}:memory=8M,dirty=2000p,hot=25%,vcpus=2,fill=random`;
+    const guest = await createGuest(place.runDir, spec);
     await storesMore(guest, 50);
     await saveAligned(guest);
     await guest.cleanup();
