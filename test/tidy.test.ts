@@ -20,7 +20,18 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   migration: ["base", "format", "report", "codec", "engine", "transport", "guest"],
   helper: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration"],
   xen: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "helper"],
-  cli: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "xen"],
+  cli: [
+    "base",
+    "format",
+    "report",
+    "codec",
+    "engine",
+    "transport",
+    "guest",
+    "migration",
+    "helper",
+    "xen",
+  ],
 };
 
 /** The save helper's program puts together what its rooms offer. */
