@@ -2,7 +2,7 @@ import { MigrationError } from "../base/errors.ts";
 import type { HvmParams } from "../codec/bodies.ts";
 import type { RestoreJob } from "../helper/backend.ts";
 import type { MissingStaticData, RestoreResults } from "../helper/libxl-channel.ts";
-import { valueOf, type XenDomain } from "./addon.ts";
+import { resultOf, type XenDomain } from "./addon.ts";
 import { HVM_PARAM } from "./hvm-params.ts";
 
 /**
@@ -38,7 +38,7 @@ export class HvmState {
   applyPolicies(): MissingStaticData {
     const missing = { cpuid: this.#cpuid.length === 0, msr: this.#msr.length === 0 };
     if (!missing.cpuid || !missing.msr) {
-      valueOf(this.#domain.setCpuPolicies(this.#cpuid, this.#msr));
+      resultOf(this.#domain.setCpuPolicies(this.#cpuid, this.#msr));
     }
     return missing;
   }
@@ -53,7 +53,7 @@ export class HvmState {
       this.#clearRing(Number(index), value);
       // It was never more than a message between two parts of the toolstack.
       if (Number(index) !== HVM_PARAM.PAE_ENABLED) {
-        valueOf(this.#domain.setHvmParam(Number(index), value));
+        resultOf(this.#domain.setHvmParam(Number(index), value));
       }
     }
   }
@@ -63,14 +63,14 @@ export class HvmState {
     const { storeEvtchn, consoleEvtchn, storeDomid, consoleDomid } = this.#job;
     const consoleGfn = this.#consoleGfn;
     const storeGfn = this.#storeGfn;
-    valueOf(this.#domain.setHvmParam(HVM_PARAM.STORE_EVTCHN, BigInt(storeEvtchn)));
-    valueOf(this.#domain.setHvmParam(HVM_PARAM.CONSOLE_EVTCHN, BigInt(consoleEvtchn)));
+    resultOf(this.#domain.setHvmParam(HVM_PARAM.STORE_EVTCHN, BigInt(storeEvtchn)));
+    resultOf(this.#domain.setHvmParam(HVM_PARAM.CONSOLE_EVTCHN, BigInt(consoleEvtchn)));
     if (this.#context === undefined) {
       throw new MigrationError("GUEST_STATE", { record: "HVM_CONTEXT", isMissing: true });
     }
-    valueOf(this.#domain.setHvmContext(this.#context));
+    resultOf(this.#domain.setHvmContext(this.#context));
     const seeds = { isHvm: true, consoleGfn, storeGfn, consoleDomid, storeDomid };
-    valueOf(this.#domain.seedGrants(seeds));
+    resultOf(this.#domain.seedGrants(seeds));
     return { storeGfn, consoleGfn };
   }
 
@@ -79,11 +79,11 @@ export class HvmState {
     switch (index) {
       case HVM_PARAM.CONSOLE_PFN:
         this.#consoleGfn = gfn;
-        valueOf(this.#domain.clearConsole(gfn));
+        resultOf(this.#domain.clearConsole(gfn));
         return;
       case HVM_PARAM.STORE_PFN:
         this.#storeGfn = gfn;
-        valueOf(this.#domain.clearPage(gfn));
+        resultOf(this.#domain.clearPage(gfn));
         return;
       case HVM_PARAM.IOREQ_PFN:
       case HVM_PARAM.BUFIOREQ_PFN:

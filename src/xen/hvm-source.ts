@@ -1,7 +1,7 @@
 import { encodeHvmParams, encodeTscInfo } from "../codec/bodies.ts";
 import type { RecordParts } from "../codec/record.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
-import { valueOf, type XenDomain } from "./addon.ts";
+import { resultOf, type XenDomain } from "./addon.ts";
 import { SAVED_HVM_PARAMS } from "./hvm-params.ts";
 
 /**
@@ -11,7 +11,7 @@ import { SAVED_HVM_PARAMS } from "./hvm-params.ts";
  * @source xg_sr_common_x86.c, write_x86_cpu_policy_records
  */
 export function staticRecords(domain: XenDomain): readonly RecordParts[] {
-  const { cpuid, msr } = valueOf(domain.cpuPolicies());
+  const { cpuid, msr } = resultOf(domain.cpuPolicies());
   return [
     ...unlessEmpty(LIBXC_RECORD.X86_CPUID_POLICY, cpuid),
     ...unlessEmpty(LIBXC_RECORD.X86_MSR_POLICY, msr),
@@ -26,10 +26,10 @@ export function staticRecords(domain: XenDomain): readonly RecordParts[] {
  * @source xg_sr_save_x86_hvm.c, x86_hvm_end_of_checkpoint
  */
 export function hvmStateRecords(domain: XenDomain): readonly RecordParts[] {
-  const tsc = encodeTscInfo({ ...valueOf(domain.tscInfo()), reserved: 0 });
+  const tsc = encodeTscInfo({ ...resultOf(domain.tscInfo()), reserved: 0 });
   return [
     { type: LIBXC_RECORD.X86_TSC_INFO, body: tsc },
-    { type: LIBXC_RECORD.HVM_CONTEXT, body: valueOf(domain.hvmContext()) },
+    { type: LIBXC_RECORD.HVM_CONTEXT, body: resultOf(domain.hvmContext()) },
     ...hvmParamRecords(domain),
   ];
 }
@@ -38,7 +38,7 @@ export function hvmStateRecords(domain: XenDomain): readonly RecordParts[] {
 function hvmParamRecords(domain: XenDomain): readonly RecordParts[] {
   const params = SAVED_HVM_PARAMS.map((index) => ({
     index: BigInt(index),
-    value: valueOf(domain.hvmParam(index)),
+    value: resultOf(domain.hvmParam(index)),
   })).filter(({ value }) => value !== 0n);
   return params.length === 0
     ? []

@@ -1,5 +1,5 @@
 import type { LibxlChannel } from "../helper/libxl-channel.ts";
-import { type DirtyMode, valueOf, type XenDomain } from "./addon.ts";
+import { type DirtyMode, resultOf, type XenDomain } from "./addon.ts";
 
 /**
  * Log-dirty mode of a domain, and of its device model, which writes to the guest past the
@@ -32,7 +32,7 @@ export class DomainLogDirty {
   async enable(): Promise<void> {
     await this.#channel.switchQemuLogdirty(this.#domid, "on");
     this.#isDeviceModelOn = true;
-    valueOf(await this.#domain.enableLogDirty());
+    resultOf(await this.#domain.enableLogDirty());
     this.#isOn = true;
   }
 
@@ -59,7 +59,7 @@ export class DomainLogDirty {
     this.#isDeviceModelOn = false;
     try {
       if (wasOn) {
-        valueOf(await this.#domain.disableLogDirty());
+        resultOf(await this.#domain.disableLogDirty());
       }
     } finally {
       if (wasDeviceModelOn) {
@@ -69,6 +69,6 @@ export class DomainLogDirty {
   }
 
   async #read(mode: DirtyMode, out: Uint8Array): Promise<number> {
-    return valueOf(await this.#domain.readDirty({ mode, frameCount: this.#frameCount, out }));
+    return resultOf(await this.#domain.readDirty({ mode, frameCount: this.#frameCount, out }));
   }
 }

@@ -1,9 +1,11 @@
+import { closeSync } from "node:fs";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink } from "../base/io.ts";
 import { throwIfInterrupted } from "../migration/interruption.ts";
 import type { PumpCounts, PumpJob, SendPump } from "../migration/pump.ts";
-import { pumpError } from "../transport/pump-addon.ts";
+import { type PumpAddon, pumpError } from "../transport/pump-addon.ts";
 import type { DomainSender, OpenXen, XenDomain } from "./addon.ts";
+import { needPumpAddon } from "./pipes.ts";
 
 /** How often progress is looked at (ms). */
 const PROGRESS_MS = 50;
@@ -22,6 +24,7 @@ const COUNTER_COUNT = 5;
 export class DomainPump implements SendPump {
   readonly name = "native";
   readonly #xen: OpenXen;
+  readonly #pipes: PumpAddon = needPumpAddon();
   readonly #sender: DomainSender;
   readonly #sink: ByteSink;
   readonly #namesHoles: boolean;
@@ -63,28 +66,33 @@ export class DomainPump implements SendPump {
   }
 
   async #send(job: PumpJob, means: Pick<SendJob, "cancel" | "counters">): Promise<void> {
-    const { direct } = this.#sink;
-    if (direct === undefined) {
-      throw new MigrationError("TRANSPORT_LOST", { offset: this.#sink.offset, closed: true });
+    const { direct, offset } = this.#sink;
+    // A descriptor of its own: the sink may be given up meanwhile.
+    const fd = direct === undefined ? -1 : this.#pipes.duplicate(direct.fd);
+    if (direct === undefined || fd < 0) {
+      throw new MigrationError("TRANSPORT_LOST", { offset, closed: true });
     }
     const keepsSuperpages = this.#isFirst;
     this.#isFirst = false;
-    const { value, failure } = await this.#sender.send({
-      dirty: job.dirtyBitmap,
-      elidesZeroPages: job.elidesZeroPages,
-      namesHoles: this.#namesHoles,
-      keepsSuperpages,
-      fd: direct.fd,
-      ...means,
-    });
-    throwIfInterrupted(job.signal);
-    if (failure !== undefined) {
-      const cause = pumpError(failure);
-      throw failure.code === "TRANSPORT_LOST" || cause === undefined
-        ? new MigrationError("TRANSPORT_LOST", { offset: this.#sink.offset }, cause)
-        : cause;
+    try {
+      const { value, failure } = await this.#sender.send({
+        dirty: job.dirtyBitmap,
+        elidesZeroPages: job.elidesZeroPages,
+        namesHoles: this.#namesHoles,
+        keepsSuperpages,
+        fd,
+        ...means,
+      });
+      throwIfInterrupted(job.signal);
+      if (failure !== undefined) {
+        const cause = pumpError(failure);
+        const isOfDomain = cause !== undefined && failure.code !== "TRANSPORT_LOST";
+        throw isOfDomain ? cause : new MigrationError("TRANSPORT_LOST", { offset }, cause);
+      }
+      direct.advance(value!);
+    } finally {
+      closeSync(fd);
     }
-    direct.advance(value!);
   }
 }
 

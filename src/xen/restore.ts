@@ -11,7 +11,7 @@ import type { RestoreResults } from "../helper/libxl-channel.ts";
 import { orInterruption } from "../migration/interruption.ts";
 import { receivePages } from "../migration/page-taker.ts";
 import { DescriptorSource } from "../transport/descriptor-source.ts";
-import { type DomainMemory, type OpenXen, valueOf, type XenDomain } from "./addon.ts";
+import { type DomainMemory, type OpenXen, resultOf, type XenDomain } from "./addon.ts";
 import { HvmState } from "./hvm-sink.ts";
 import { needPumpAddon } from "./pipes.ts";
 
@@ -80,7 +80,7 @@ class Restoring {
   }
 
   #checkGuestType(guestType: number): void {
-    const { isHvm } = valueOf(this.#domain.info());
+    const { isHvm } = resultOf(this.#domain.info());
     if (!isHvm || guestType !== GUEST_TYPE.X86_HVM) {
       const reason = isHvm
         ? "the stream is of a PV guest, and the domain is none"
@@ -98,7 +98,7 @@ class Restoring {
       case LIBXC_RECORD.STATIC_DATA_END:
         return await this.#job.channel.staticDataDone(this.#state.applyPolicies());
       case LIBXC_RECORD.X86_TSC_INFO:
-        return void valueOf(this.#domain.setTscInfo(decodeTscInfo(event)));
+        return void resultOf(this.#domain.setTscInfo(decodeTscInfo(event)));
       case LIBXC_RECORD.HVM_PARAMS:
         return this.#state.applyParams(decodeHvmParams(event));
       case LIBXC_RECORD.HVM_CONTEXT:

@@ -10,11 +10,10 @@ import { policyOf } from "../helper/settings.ts";
 import { orInterruption, throwIfInterrupted } from "../migration/interruption.ts";
 import { MemoryTransfer } from "../migration/precopy.ts";
 import { fullBitmap } from "../migration/pump.ts";
-import { DescriptorSink } from "../transport/descriptor-sink.ts";
-import { type OpenXen, valueOf, type XenDomain } from "./addon.ts";
+import { descriptorSink } from "../transport/descriptor-sink.ts";
+import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
 import { hvmStateRecords, staticRecords } from "./hvm-source.ts";
 import { DomainLogDirty } from "./log-dirty.ts";
-import { needPumpAddon } from "./pipes.ts";
 import { progressTo } from "./progress.ts";
 import { DomainPump } from "./pump.ts";
 
@@ -29,7 +28,7 @@ const SHUTDOWN_SUSPEND = 2;
 export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
   const domain = new xen.addon.Domain(xen.host, job.domid);
   checkDomain(domain, job);
-  const frameCount = valueOf(domain.frameCount());
+  const frameCount = resultOf(domain.frameCount());
   const { domid, channel } = job;
   const logDirty = new DomainLogDirty({ domain, domid, frameCount, channel });
   try {
@@ -44,7 +43,7 @@ export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
 
 /** Refuses, before anything is touched, what cannot be saved. */
 function checkDomain(domain: XenDomain, { domid, streamType }: SaveJob): void {
-  const { isHvm } = valueOf(domain.info());
+  const { isHvm } = resultOf(domain.info());
   const refuse = (reason: string) => new MigrationError("GUEST_UNAVAILABLE", { domid, reason });
   if (!isHvm) {
     throw refuse("PV guests cannot be saved yet");
@@ -79,7 +78,7 @@ class Saving {
     const { settings, signal, channel } = job;
     const { engine } = selectEngine(settings.engine);
     this.#parts = parts;
-    this.#sink = new DescriptorSink(needPumpAddon(), job.streamFd, signal);
+    this.#sink = descriptorSink(job.streamFd);
     this.#writer = new StreamWriter(this.#sink, engine);
     this.#pump = new DomainPump({
       xen,
@@ -101,6 +100,18 @@ class Saving {
   }
 
   async run(): Promise<void> {
+    const { signal } = this.#parts.job;
+    const giveUp = () => void this.#sink.abort();
+    signal.addEventListener("abort", giveUp);
+    try {
+      throwIfInterrupted(signal);
+      await this.#send();
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  async #send(): Promise<void> {
     const { job, domain, logDirty } = this.#parts;
     const { channel, isLive, isDebug, signal } = job;
     await this.#begin();
@@ -124,7 +135,7 @@ class Saving {
 
   async #begin(): Promise<void> {
     const { xen, domain } = this.#parts;
-    const version = valueOf(xen.host.xenVersion());
+    const version = resultOf(xen.host.xenVersion());
     const header = domainHeader(GUEST_TYPE.X86_HVM, version >>> 16, version & 0xffff);
     await this.#writer.libxcHeaders(imageHeader(), header);
     await this.#writer.records(staticRecords(domain));
@@ -133,7 +144,7 @@ class Saving {
   async #suspend(): Promise<void> {
     const { job, domain, logDirty } = this.#parts;
     await job.channel.suspend();
-    const { isShutdown, shutdownReason } = valueOf(domain.info());
+    const { isShutdown, shutdownReason } = resultOf(domain.info());
     if (!isShutdown || shutdownReason !== SHUTDOWN_SUSPEND) {
       throw new MigrationError("GUEST_STATE", { domid: job.domid, isShutdown, shutdownReason });
     }
