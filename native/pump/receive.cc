@@ -7,9 +7,9 @@
 
 namespace xenferry::pump {
 
-ReceivePump::ReceivePump(PageSource& source, RamFile& ram, const engine::Operations& operations,
-                         std::uint64_t offset)
-    : source_(source), ram_(ram), walk_(source, ram.pfn_count(), operations, offset) {}
+ReceivePump::ReceivePump(PageSource& source, PageTarget& target,
+                         const engine::Operations& operations, std::uint64_t offset)
+    : source_(source), target_(target), walk_(source, target, operations, offset) {}
 
 Received ReceivePump::run(RecordHeader first, std::size_t thread_count) {
   walk_.begin(first);
@@ -27,7 +27,7 @@ void ReceivePump::work() noexcept {
     while (take_turn(piece)) {
       if (!piece.is_read) source_.fetch(piece);
       piece.unpack();
-      ram_.store(piece.pfns(), piece.pages());
+      target_.store(piece.pfns(), piece.pages());
       land(piece);
     }
   } catch (...) {

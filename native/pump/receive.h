@@ -9,18 +9,18 @@
 
 #include "../engine/dispatch.h"
 #include "page_source.h"
-#include "ram_file.h"
+#include "page_target.h"
 #include "record_walk.h"
 
 namespace xenferry::pump {
 
-// Receives PAGE_DATA records, packed or not, into a guest's RAM: threads take turns at claiming
+// Receives PAGE_DATA records, packed or not, into a guest's memory: threads take turns at claiming
 // pieces of the stream, bring them into buffers, and store them at the same time.
 // Contract: src/transport/pump-addon.ts. Errors: those of src/codec/page-data.ts.
 class ReceivePump {
  public:
   // `offset` is where the body after the first header starts in the stream.
-  ReceivePump(PageSource& source, RamFile& ram, const engine::Operations& operations,
+  ReceivePump(PageSource& source, PageTarget& target, const engine::Operations& operations,
               std::uint64_t offset);
 
   // Receives the record that `first` (a PAGE_DATA) starts and all PAGE_DATA after it, with
@@ -43,7 +43,7 @@ class ReceivePump {
   void land(const Piece& piece);
 
   PageSource& source_;
-  RamFile& ram_;
+  PageTarget& target_;
 
   // Belongs to the thread whose turn it is.
   std::mutex turn_;

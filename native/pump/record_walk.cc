@@ -26,9 +26,9 @@ bool has_type(unsigned types, std::uint8_t type) { return (types >> type & 1) !=
 
 }  // namespace
 
-RecordWalk::RecordWalk(PageSource& source, std::uint64_t pfn_count,
-                       const engine::Operations& operations, std::uint64_t offset)
-    : source_(source), pfn_count_(pfn_count), operations_(operations), offset_(offset) {}
+RecordWalk::RecordWalk(PageSource& source, PageTarget& target, const engine::Operations& operations,
+                       std::uint64_t offset)
+    : source_(source), target_(target), operations_(operations), offset_(offset) {}
 
 bool RecordWalk::take(Piece& piece) {
   while (taken_pages_ == data_pfns_.size()) {
@@ -122,7 +122,7 @@ void RecordWalk::enter(RecordHeader header) {
   }
   read_words(page_count);
   decode_words();
-  const std::uint64_t data_pages = keep_data_pfns();
+  const std::uint64_t data_pages = check_frames();
   is_packed_ = header.type == kPageDataZstdType;
   body_end_ = record_offset_ + sizeof header + body_bytes;
   if (!is_packed_ && body_bytes != words_end + data_pages * engine::kPageBytes) {
@@ -130,6 +130,8 @@ void RecordWalk::enter(RecordHeader header) {
         "PAGE_DATA_LENGTH",
         {{"bodyBytes", body_bytes}, {"pageCount", page_count}, {"dataPages", data_pages}});
   }
+  target_.expect(data_pfns_, types_);
+  keep_data_pfns();
   received_.records += 1;
   received_.entries += page_count;
   received_.bytes += sizeof header + body_bytes + padding_of(body_bytes);
@@ -191,27 +193,33 @@ void RecordWalk::decode_words() {
   }
 }
 
-// Drops the frames without data from `data_pfns_`; returns how many are left.
-std::size_t RecordWalk::keep_data_pfns() {
-  std::size_t kept = 0;
+// Throws where a frame cannot be; returns how many of them have data.
+std::size_t RecordWalk::check_frames() const {
   for (std::size_t index = 0; index < types_.size(); ++index) {
     if (has_type(kUnknownTypes, types_[index])) {
       throw failure("PAGE_DATA_TYPE", {{"pageType", types_[index]}, {"index", index}});
     }
   }
   const auto outside = std::find_if(data_pfns_.begin(), data_pfns_.end(),
-                                    [&](std::uint32_t pfn) { return pfn >= pfn_count_; });
+                                    [&](std::uint32_t pfn) { return pfn >= target_.pfn_count(); });
   if (outside != data_pfns_.end()) {
-    throw Failure{"GUEST_PFN_RANGE",
-                  {{"offset", record_offset_}, {"pfn", *outside}, {"pfnCount", pfn_count_}}};
+    throw Failure{
+        "GUEST_PFN_RANGE",
+        {{"offset", record_offset_}, {"pfn", *outside}, {"pfnCount", target_.pfn_count()}}};
   }
+  return static_cast<std::size_t>(std::ranges::count_if(
+      types_, [](std::uint8_t type) { return !has_type(kTypesWithoutData, type); }));
+}
+
+// Drops the frames without data from `data_pfns_`.
+void RecordWalk::keep_data_pfns() {
+  std::size_t kept = 0;
   for (std::size_t index = 0; index < types_.size(); ++index) {
     data_pfns_[kept] = data_pfns_[index];
     kept += has_type(kTypesWithoutData, types_[index]) ? 0 : 1;
   }
   data_pfns_.resize(kept);
   taken_pages_ = 0;
-  return kept;
 }
 
 void RecordWalk::read_exactly(std::span<std::byte> out) {

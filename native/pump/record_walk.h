@@ -10,6 +10,7 @@
 #include "failure.h"
 #include "page_data.h"
 #include "page_source.h"
+#include "page_target.h"
 
 namespace xenferry::pump {
 
@@ -27,12 +28,12 @@ struct Received {
 };
 
 // Goes through PAGE_DATA records, packed ones only where zstd is available: reads and checks their
-// heads, and gives out their pages in pieces. Errors: those of src/codec/page-data.ts and
-// src/codec/record.ts.
+// heads, tells the target what they bring, and gives out their pages in pieces. Errors: those of
+// src/codec/page-data.ts and src/codec/record.ts.
 class RecordWalk {
  public:
   // `offset` is where the body after the first header starts in the stream.
-  RecordWalk(PageSource& source, std::uint64_t pfn_count, const engine::Operations& operations,
+  RecordWalk(PageSource& source, PageTarget& target, const engine::Operations& operations,
              std::uint64_t offset);
 
   // Enters the record that `first` (a PAGE_DATA) starts. Throws as `take`.
@@ -59,12 +60,13 @@ class RecordWalk {
   Failure failure(const char* code, Failure::Facts facts) const;
   void read_words(std::size_t word_count);
   void decode_words();
-  std::size_t keep_data_pfns();
+  std::size_t check_frames() const;
+  void keep_data_pfns();
   void read_exactly(std::span<std::byte> out);
   void advance(std::uint64_t got, std::uint64_t wanted);
 
   PageSource& source_;
-  std::uint64_t pfn_count_;
+  PageTarget& target_;
   const engine::Operations& operations_;
   Received received_;
   std::uint64_t offset_;
