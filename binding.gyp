@@ -52,12 +52,15 @@
             "native/host/bindings.cc",
             "native/host/dirty.cc",
             "native/host/failure.cc",
-            "native/host/memory.cc"
+            "native/host/library.cc",
+            "native/host/memory.cc",
+            "native/host/userfault.cc"
           ],
           "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
           "cflags_cc": ["-fexceptions"],
-          "cflags_cc!": ["-fno-exceptions"]
+          "cflags_cc!": ["-fno-exceptions"],
+          "libraries": ["-ldl"]
         },
         {
           "target_name": "pump",
@@ -126,7 +129,8 @@
             "native/guest/ram.cc",
             "native/guest/server.cc",
             "native/guest/vcpu.cc",
-            "native/guest/workload.cc"
+            "native/guest/workload.cc",
+            "native/host/userfault.cc"
           ],
           "cflags_cc": ["-fexceptions"],
           "cflags_cc!": ["-fno-exceptions"],
