@@ -1,4 +1,4 @@
-/** `npm run test:xen`: builds the lab, boots it, runs cells of the matrix, prints them as a table. */
+/** `npm run test:xen`: builds and boots the lab, runs cells of the matrix, prints the table. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,19 +17,29 @@ FILTER is a regular expression on a cell's name, ROW/COLUMN; without any, all ce
   --control    put Xen's own helper in place of ours: what the lab itself is worth
   --quick      what CI runs: PVH and PV 64, save and restore both ways, compiling nothing
   --keep-logs  keep the logs of cells that pass, too
-  --limit S    seconds for all boots together (14400; with --quick 540)
+  --limit S    seconds for all boots together (14400; with --quick 590)
   --json FILE  results go here (build/xen/results.json)
 
 The lab is kept in $XENFERRY_LAB (~/.cache/xenferry/xenlab). test/xen/README.md says what it takes.
 
-Status: 0 all passed; 1 a cell failed; 2 wrong use; 77 there can be no lab here.
+Status: 0 all passed; 1 a cell failed; 2 wrong use; 77 no lab here, or no time for all cells.
 `;
 const QUICK_FILTER = /^save-\w+-\w+\/(pvh|pv64)$/;
 const LIMIT_S = 14_400;
-const QUICK_LIMIT_S = 540;
-const EXIT = { passed: 0, failed: 1, usage: 2, noLab: 77 } as const;
+const QUICK_LIMIT_S = 590;
+const EXIT = {
+  passed: 0,
+  failed: 1,
+  usage: 2,
+  skipped: 77,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
+// QEMU is stopped as this process exits.
+process.once("SIGINT", () => process.exit(EXIT.interrupted));
+process.once("SIGTERM", () => process.exit(EXIT.terminated));
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -64,7 +74,7 @@ async function main(): Promise<number> {
       throw error;
     }
     process.stderr.write(`test:xen: ${error.message}\n`);
-    return EXIT.noLab;
+    return EXIT.skipped;
   }
 }
 
@@ -97,7 +107,12 @@ async function run(cells: readonly Cell[], choices: RunChoices): Promise<number>
   const bootTimes = boots.map((boot) => `${boot.tookS} s (${boot.cellsS} s in cells)`);
   process.stdout.write(`build ${buildS} s, boots ${bootTimes.join(", ")}, all ${times.totalS} s\n`);
   process.stdout.write(`results in ${path.relative(process.cwd(), choices.file)}\n`);
-  return results.some(({ outcome }) => outcome !== "passed") ? EXIT.failed : EXIT.passed;
+  const outcomes = new Set(results.map(({ outcome }) => outcome));
+  return outcomes.has("failed")
+    ? EXIT.failed
+    : outcomes.has("not run")
+      ? EXIT.skipped
+      : EXIT.passed;
 }
 
 function partsFor(cells: readonly Cell[], { isQuick }: RunChoices): readonly LabPart[] {

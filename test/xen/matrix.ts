@@ -24,6 +24,8 @@ export interface Row {
   readonly name: string;
   readonly about: string;
   readonly trial: Trial;
+  /** What our helper is told; without a word it does as it is made to. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** The trial asks the hypervisor for log-dirty mode. */
   readonly isLive?: boolean;
 }
@@ -71,15 +73,13 @@ export interface Plan {
   readonly cells: readonly Cell[];
   /** The program that stands in for Xen's helper. */
   readonly helper: string;
-  /** The environment that turns zero elision on. */
-  readonly zeroElision: Readonly<Record<string, string>>;
   readonly limitS: number;
   /** Keeps the logs of cells that pass, too. */
   readonly keepsLogs: boolean;
 }
 
 const COUNTING = "console=hvc0 quiet pat=512 ws=64 period=100 seed=";
-const LOADED = "console=hvc0 quiet pat=512 ws=256 period=40 noise=1 seed=";
+const LOADED = "console=hvc0 quiet pat=512 ws=256 period=40 seed=";
 const DEVICE_MODEL = {
   device_model_version: "qemu-xen",
   device_model_override: "/usr/libexec/xen-qemu-system-i386",
@@ -131,11 +131,15 @@ export const COLUMNS: readonly Column[] = [
   },
 ];
 
+/** As Xen does it: a page of zeroes is a page like any other. */
+const EVERY_PAGE = { XENFERRY_ZERO_PAGES: "send" } as const;
+
 export const ROWS: readonly Row[] = [
   {
     name: "save-ours-stock",
     about: "xl save by ours, xl restore by stock",
     trial: { kind: "save", by: "ours", restoreBy: "stock" },
+    environment: EVERY_PAGE,
   },
   {
     name: "save-stock-ours",
@@ -169,11 +173,13 @@ export const ROWS: readonly Row[] = [
     name: "zero-ours-stock",
     about: "zero pages elided by ours, xl restore by stock",
     trial: { kind: "zero", by: "ours", restoreBy: "stock" },
+    environment: { XENFERRY_ZERO_PAGES: "elide" },
   },
   {
     name: "equal-ours",
     about: "one suspended guest: the stream of ours equals that of stock",
     trial: { kind: "equal", by: "ours" },
+    environment: EVERY_PAGE,
   },
   {
     name: "fault-sigterm",
@@ -203,8 +209,9 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: "time-live",
-    about: "time and CPU of xl migrate under memory load, ours / stock",
+    about: "time and CPU of xl migrate under memory load and Xen's policy, ours / stock",
     trial: { kind: "time-live", by: "ours" },
+    environment: { XENFERRY_POLICY: "xen" },
     isLive: true,
   },
 ];

@@ -22,9 +22,8 @@ interface SessionOptions {
   readonly keepsLogs: boolean;
 }
 
-/** Boot and shutdown, on a machine that has other things to do as well. */
-const BOOT_ALLOWANCE_S = 300;
-const ZERO_ELISION = { XENFERRY_ZERO_PAGES: "elide" };
+/** For a boot and a shutdown, on a machine that has other things to do as well. */
+const BOOT_LIMIT_S = 120;
 const RUN = `#!/bin/bash
 : > started
 mkdir /tmp/xenferry
@@ -52,7 +51,7 @@ export class Session {
     let pending = cells;
     while (pending.length > 0) {
       const leftS = Math.round((this.#endMs - performance.now()) / 1000);
-      if (leftS <= 0) {
+      if (leftS <= BOOT_LIMIT_S) {
         for (const cell of pending) {
           this.#take({ ...notRun(cell), reason: "out of time" });
         }
@@ -68,14 +67,14 @@ export class Session {
     { hypervisor, leftS }: { readonly hypervisor: Hypervisor; readonly leftS: number },
   ): Promise<readonly Cell[]> {
     const number = this.boots.length + 1;
-    const job = this.#makeJob(`boot-${number}`, { cells, limitS: leftS - BOOT_ALLOWANCE_S / 2 });
+    const job = this.#makeJob(`boot-${number}`, { cells, limitS: leftS - BOOT_LIMIT_S });
     const startMs = performance.now();
     const results = new ResultFile(path.join(job, "results.jsonl"));
     const had = this.results.length;
     process.stdout.write(`boot ${number} (${hypervisor}): ${cells.length} cells\n`);
     const status = await this.#options.lab.boot(job, {
       hypervisor,
-      limitS: leftS + BOOT_ALLOWANCE_S / 2,
+      limitS: leftS,
       onTick: () => {
         for (const result of results.unread()) {
           this.#take(inCheckout(result, job));
@@ -107,8 +106,7 @@ export class Session {
   #makeJob(name: string, { cells, limitS }: Pick<Plan, "cells" | "limitS">): string {
     const { root, keepsLogs } = this.#options;
     const job = emptyFolder(path.join(root, "build", "xen", name));
-    const given = { helper: PACKED_HELPER, zeroElision: ZERO_ELISION };
-    const plan: Plan = { cells, ...given, limitS, keepsLogs };
+    const plan: Plan = { cells, helper: PACKED_HELPER, limitS, keepsLogs };
     writeFileSync(path.join(job, "plan.json"), JSON.stringify(plan));
     writeFileSync(path.join(job, "run"), RUN);
     cpSync(path.join(root, "build", "xen", "js"), path.join(job, "js"), { recursive: true });

@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 
 const PAGE_BYTES = 4096;
+const WORD_BYTES = 8;
 const XL_IDENT = "Xen saved domain, xl format";
 const LIBXL_IDENT = "LibxlFmt";
 const LIBXL_CONTEXT = 1;
@@ -13,10 +14,10 @@ const END = 0;
 const PAGE_DATA = 1;
 const PV_P2M_FRAMES = 3;
 const PV_VCPU_BASIC = 4;
-const TSC_INFO = 8;
 const HVM_PARAMS = 10;
-const XALLOC = 14;
 const BROKEN = 13;
+const XALLOC = 14;
+export const ABSENT = 255;
 /** EDX of vCPU 0 names the start info's pfn: record head, FPU, flags, registers before it. */
 const EDX_OFFSET = { 32: 8 + 512 + 4 + 2 * 4, 64: 8 + 512 + 8 + 12 * 8 } as const;
 
@@ -32,8 +33,8 @@ export interface Image {
   readonly headers: Buffer;
   /** Records other than PAGE_DATA, in order. */
   readonly records: readonly LibxcRecord[];
-  /** Each pfn's page type as sent last. */
-  readonly types: ReadonlyMap<number, number>;
+  /** Of each pfn the page type sent last, ABSENT where none was: small guests name a million. */
+  readonly types: Uint8Array;
   /** Each pfn's page, where it has one with data. */
   readonly pages: ReadonlyMap<number, Buffer>;
   /** Pages sent, and frames named without a page, over all iterations. */
@@ -46,15 +47,13 @@ export function readImage(file: string): Image {
   const bytes = readFileSync(file);
   const start = bytes.toString("latin1", 0, XL_IDENT.length) === XL_IDENT ? libxcOffset(bytes) : 0;
   const records: LibxcRecord[] = [];
-  const types = new Map<number, number>();
-  const pages = new Map<number, Buffer>();
-  const sent = { pages: 0, xalloc: 0 };
+  const taken: Taken = { types: new Uint8Array(), pages: new Map(), sentPages: 0, sentXalloc: 0 };
   let offset = start + 40;
   for (;;) {
     const { type, body, next } = recordAt(bytes, offset);
     offset = next;
     if (type === PAGE_DATA) {
-      takePages(body, { types, pages, sent });
+      takePages(body, taken);
     } else {
       records.push({ type, body });
     }
@@ -66,21 +65,22 @@ export function readImage(file: string): Image {
     bytes: offset - start,
     headers: bytes.subarray(start, start + 40),
     records,
-    types,
-    pages,
-    sentPages: sent.pages,
-    sentXalloc: sent.xalloc,
+    ...taken,
   };
 }
 
 /** The pfns whose memory differs. An allocated frame without data is a page of zeroes. */
 export function differingPfns(one: Image, other: Image): readonly number[] {
-  const pfns = new Set([...held(one), ...held(other)]);
-  return [...pfns].filter((pfn) => !samePage(one, other, pfn)).sort((a, b) => a - b);
+  return pfnsWhere(one, other, (pfn) => !samePage(one, other, pfn));
 }
 
-/** What two images of one suspended guest differ in, page order and batches aside. */
-export function differences(one: Image, other: Image): readonly string[] {
+/**
+ * What two images of one suspended guest differ in, page order and batches aside.
+ *
+ * @param again the guest saved once more by whoever saved `one`: words of records in which these
+ *   two differ tell the time, and are not compared.
+ */
+export function differences(one: Image, other: Image, again: Image): readonly string[] {
   const found: string[] = [];
   if (!one.headers.equals(other.headers)) {
     found.push(`headers ${one.headers.toString("hex")} and ${other.headers.toString("hex")}`);
@@ -90,16 +90,15 @@ export function differences(one: Image, other: Image): readonly string[] {
     found.push(`records ${order(one)} and ${order(other)}`);
   } else {
     one.records.forEach(({ type, body }, index) => {
-      const at = firstDifference(masked(type, body), masked(type, other.records[index]!.body));
+      const bodies = { other: other.records[index]!.body, again: again.records[index]!.body };
+      const at = firstDifference(body, bodies);
       if (at !== undefined) {
         found.push(`record type ${type} (${body.length} bytes) from byte ${at}`);
       }
     });
   }
-  const pfns = new Set([...one.types.keys(), ...other.types.keys()]);
-  const retyped = [...pfns].filter((pfn) => one.types.get(pfn) !== other.types.get(pfn));
-  const rewritten = differingPfns(one, other);
-  found.push(...listed("page types", retyped), ...listed("pages", rewritten));
+  const retyped = pfnsWhere(one, other, (pfn) => typeOf(one, pfn) !== typeOf(other, pfn));
+  found.push(...listed("page types", retyped), ...listed("pages", differingPfns(one, other)));
   return found;
 }
 
@@ -152,26 +151,30 @@ function recordAt(bytes: Buffer, offset: number) {
 }
 
 interface Taken {
-  readonly types: Map<number, number>;
+  types: Uint8Array;
   readonly pages: Map<number, Buffer>;
-  readonly sent: { pages: number; xalloc: number };
+  sentPages: number;
+  sentXalloc: number;
 }
 
-function takePages(body: Buffer, { types, pages, sent }: Taken): void {
+function takePages(body: Buffer, taken: Taken): void {
   const count = body.readUInt32LE(0);
   let offset = 8 + 8 * count;
   for (let index = 0; index < count; index += 1) {
     const high = body.readUInt32LE(8 + 8 * index + 4);
     const pfn = body.readUInt32LE(8 + 8 * index) + (high & 0xfffff) * 2 ** 32;
     const type = high >>> 28;
-    types.set(pfn, type);
+    if (pfn >= taken.types.length) {
+      taken.types = enlarged(taken.types, pfn + 1);
+    }
+    taken.types[pfn] = type;
     if (type >= BROKEN) {
-      pages.delete(pfn);
-      sent.xalloc += type === XALLOC ? 1 : 0;
+      taken.pages.delete(pfn);
+      taken.sentXalloc += type === XALLOC ? 1 : 0;
     } else {
-      pages.set(pfn, body.subarray(offset, offset + PAGE_BYTES));
+      taken.pages.set(pfn, body.subarray(offset, offset + PAGE_BYTES));
       offset += PAGE_BYTES;
-      sent.pages += 1;
+      taken.sentPages += 1;
     }
   }
   if (offset !== body.length) {
@@ -179,39 +182,55 @@ function takePages(body: Buffer, { types, pages, sent }: Taken): void {
   }
 }
 
-const ZEROES = Buffer.alloc(PAGE_BYTES);
+function enlarged(types: Uint8Array, length: number): Uint8Array {
+  const larger = new Uint8Array(Math.max(length, 2 * types.length)).fill(ABSENT);
+  larger.set(types);
+  return larger;
+}
 
-function* held({ types }: Image): Generator<number> {
-  for (const [pfn, type] of types) {
-    if (type < BROKEN || type === XALLOC) {
-      yield pfn;
+function typeOf({ types }: Image, pfn: number): number {
+  return types[pfn] ?? ABSENT;
+}
+
+function pfnsWhere(one: Image, other: Image, isWanted: (pfn: number) => boolean): number[] {
+  const pfns: number[] = [];
+  const pfnCount = Math.max(one.types.length, other.types.length);
+  for (let pfn = 0; pfn < pfnCount; pfn += 1) {
+    if (isWanted(pfn)) {
+      pfns.push(pfn);
     }
   }
+  return pfns;
 }
 
+const ZEROES = Buffer.alloc(PAGE_BYTES);
+
+/** Also of two frames without memory. */
 function samePage(one: Image, other: Image, pfn: number): boolean {
-  const pageOf = (image: Image) =>
-    image.pages.get(pfn) ?? (image.types.get(pfn) === XALLOC ? ZEROES : undefined);
-  const [left, right] = [pageOf(one), pageOf(other)];
-  return left !== undefined && right !== undefined && left.equals(right);
+  const [left, right] = [pageOf(one, pfn), pageOf(other, pfn)];
+  return left === right || (left !== undefined && right !== undefined && left.equals(right));
 }
 
-/** TSC_INFO carries the time since boot, which a suspended guest goes on to have. */
-function masked(type: number, body: Buffer): Buffer {
-  if (type !== TSC_INFO) {
-    return body;
-  }
-  const copy = Buffer.from(body);
-  copy.fill(0, 8, 16);
-  return copy;
+function pageOf(image: Image, pfn: number): Buffer | undefined {
+  return typeOf(image, pfn) === XALLOC ? ZEROES : image.pages.get(pfn);
 }
 
-function firstDifference(one: Buffer, other: Buffer): number | undefined {
-  if (one.equals(other)) {
-    return undefined;
+function firstDifference(
+  body: Buffer,
+  { other, again }: { readonly other: Buffer; readonly again: Buffer },
+): number | undefined {
+  if (body.length !== other.length) {
+    return Math.min(body.length, other.length);
   }
-  const at = one.findIndex((byte, index) => byte !== other[index]);
-  return at < 0 ? one.length : at;
+  for (let offset = 0; offset < body.length; offset += WORD_BYTES) {
+    const end = offset + WORD_BYTES;
+    const word = body.subarray(offset, end);
+    const isStable = word.equals(again.subarray(offset, end));
+    if (isStable && !word.equals(other.subarray(offset, end))) {
+      return offset;
+    }
+  }
+  return undefined;
 }
 
 function listed(what: string, pfns: readonly number[]): readonly string[] {

@@ -6,6 +6,8 @@ import { type Commands, type Ended, type RunOptions, told } from "./xl.ts";
 
 const FILES = "/guest";
 const POLL_MS = 100;
+/** Looking at a guest that gives no sign takes emulated time: not too often. */
+const LOOK_MS = 400;
 const START_LIMIT_MS = 150_000;
 const SIGN_OF_LIFE_LIMIT_MS = 60_000;
 const SUSPEND_LIMIT_MS = 60_000;
@@ -46,7 +48,9 @@ export class Guest {
       throw new Error(`xl create: ${told(ended)}`);
     }
     const guest = new Guest(name, commands);
-    await until(`${name} to count`, START_LIMIT_MS, () => /pattern ok/.test(guest.#log()));
+    await until(`${name} to count`, START_LIMIT_MS, () => {
+      return /pattern ok/.test(guest.#log()) || guest.#mustRun();
+    });
     return guest;
   }
 
@@ -62,9 +66,9 @@ export class Guest {
    */
   async goesOn(mark: Mark, { incoming = false } = {}): Promise<void> {
     const log = () => (incoming ? this.#log("--incoming") : this.#log().slice(mark.logBytes));
-    await until(`${this.name} to count on from ${mark.round}`, SIGN_OF_LIFE_LIMIT_MS, () =>
-      rounds(log()).some((round) => round > mark.round),
-    );
+    await until(`${this.name} to count on from ${mark.round}`, SIGN_OF_LIFE_LIMIT_MS, () => {
+      return rounds(log()).some((round) => round > mark.round) || this.#mustRun();
+    });
     const last = log();
     if (/PATTERN BAD/.test(last)) {
       throw new Error(`the memory of ${this.name} is not what it was: ${last.trim()}`);
@@ -122,6 +126,16 @@ export class Guest {
 
   async destroy(): Promise<void> {
     await this.#commands.must(["xl", "destroy", this.name]);
+  }
+
+  /** @returns false: there is nothing to be seen yet, and the guest has not stopped either. */
+  async #mustRun(): Promise<false> {
+    await sleep(LOOK_MS);
+    const state = await this.state();
+    if (state === undefined || /[sc]/.test(state)) {
+      throw new Error(`${this.name} is ${state ?? "gone"} when it should run`);
+    }
+    return false;
   }
 
   async #untilSuspended(): Promise<void> {

@@ -20,8 +20,15 @@ export interface Line {
 }
 
 export interface RunOptions {
+  /** Absent for a command that has no use for one. */
   readonly helper?: Helper;
-  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface OurHelper {
+  /** The program. */
+  readonly helper: string;
+  /** What it is told. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** `xl` works with Xen's helper unless this names another. */
@@ -31,28 +38,34 @@ const SHOWN_LINES = 4;
 
 export class Commands {
   readonly #logs: string;
-  readonly #helper: string;
+  readonly #ours: OurHelper;
   readonly #running = new Set<ChildProcess>();
 
-  /**
-   * @param logs each command's output goes into a file of its own in this folder.
-   * @param helper the program called ours.
-   */
-  constructor(logs: string, helper: string) {
+  /** @param logs the folder where each command's output goes. */
+  constructor(logs: string, ours: OurHelper) {
     this.#logs = logs;
-    this.#helper = helper;
+    this.#ours = ours;
   }
 
   /** The variable that names a helper, as words before a command. */
   helperWords(helper: Helper): readonly string[] {
     return helper === "ours"
-      ? ["env", `${HELPER_VARIABLE}=${this.#helper}`]
+      ? ["env", `${HELPER_VARIABLE}=${this.#ours.helper}`]
       : ["env", "-u", HELPER_VARIABLE];
   }
 
-  /** The program itself, for those who start it without xl. */
-  helperProgram(helper: Helper): string {
-    return helper === "ours" ? this.#helper : `${process.env.XENBIN}/libxl-save-helper`;
+  /** The program itself and its environment, for those who start it without xl. */
+  helperProgram(helper: Helper): { readonly program: string; readonly env: NodeJS.ProcessEnv } {
+    const stock = `${process.env.XENBIN}/libxl-save-helper`;
+    return {
+      program: helper === "ours" ? this.#ours.helper : stock,
+      env: { ...process.env, ...this.#ours.environment },
+    };
+  }
+
+  /** A file for what a program says that is not run by this class. */
+  logFile(name: string): string {
+    return path.join(this.#logs, name);
   }
 
   /** @throws Error with the last lines of the output, unless the status is 0. */
@@ -73,7 +86,8 @@ export class Commands {
       env: this.#environment(options),
     });
     this.#running.add(child);
-    appendFileSync(log, `$ ${this.#helperNote(options)}${words.join(" ")}\n`);
+    const note = options.helper === undefined ? "" : ` (helper: ${options.helper})`;
+    appendFileSync(log, `$ ${words.join(" ")}${note}\n`);
     const lines: Line[] = [];
     const take = (text: string) => {
       const atMs = Math.round(performance.now() - startMs);
@@ -110,15 +124,10 @@ export class Commands {
     }
   }
 
-  #environment({ helper = "stock", environment }: RunOptions): NodeJS.ProcessEnv {
-    const all: NodeJS.ProcessEnv = { ...process.env, ...environment };
+  #environment({ helper }: RunOptions): NodeJS.ProcessEnv {
+    const all: NodeJS.ProcessEnv = { ...process.env, ...this.#ours.environment };
     delete all[HELPER_VARIABLE];
-    return helper === "ours" ? { ...all, [HELPER_VARIABLE]: this.#helper } : all;
-  }
-
-  #helperNote({ helper, environment }: RunOptions): string {
-    const variables = Object.entries(environment ?? {}).map(([name, value]) => `${name}=${value} `);
-    return `${helper === undefined ? "" : `(${helper}) `}${variables.join("")}`;
+    return helper === "ours" ? { ...all, [HELPER_VARIABLE]: this.#ours.helper } : all;
   }
 }
 
