@@ -1,6 +1,7 @@
 /**
  * `npm run sanitize`: builds the pumps' C++ with ThreadSanitizer, then with AddressSanitizer and
- * UndefinedBehaviorSanitizer, and sends memory through them. Ends with status 1 on any report.
+ * UndefinedBehaviorSanitizer, and sends memory through them; then the tests of what knows PV guests
+ * with the latter. Ends with status 1 on any report.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
@@ -11,11 +12,12 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BUILD = path.join(ROOT, "build", "sanitize");
 const NOT_CORE = new Set(["bindings.cc", "baselines.cc"]);
 
-const sources = ["engine", "pump"].flatMap((room) =>
-  readdirSync(path.join(ROOT, "native", room))
-    .filter((name) => name.endsWith(".cc") && !NOT_CORE.has(name))
-    .map((name) => path.join("native", room, name)),
-);
+/** C++ files of a folder whose names start as said. */
+function sourcesOf(folder, prefix = "") {
+  return readdirSync(path.join(ROOT, folder))
+    .filter((name) => name.startsWith(prefix) && name.endsWith(".cc") && !NOT_CORE.has(name))
+    .map((name) => path.join(folder, name));
+}
 
 function run(program, args) {
   const { status, error } = spawnSync(program, args, { cwd: ROOT, stdio: "inherit" });
@@ -25,12 +27,20 @@ function run(program, args) {
   }
 }
 
+/** Compiles a program with a sanitizer and runs it. */
+function runSanitized(name, sanitizer, files) {
+  const program = path.join(BUILD, `${name}-${sanitizer.replace(",", "-")}`);
+  process.stdout.write(`${name} -fsanitize=${sanitizer}\n`);
+  const flags = ["-std=c++20", "-O1", "-g", `-fsanitize=${sanitizer}`, "-fno-sanitize-recover=all"];
+  run(process.env.CXX ?? "c++", [...flags, "-o", program, ...files, "-lpthread", "-ldl"]);
+  run(program, []);
+}
+
+const PUMP = [...sourcesOf("native/engine"), ...sourcesOf("native/pump")];
+const PV = [...sourcesOf("native/xen", "pv_"), ...sourcesOf("test/native/pv")];
+
 mkdirSync(BUILD, { recursive: true });
 for (const sanitizer of ["thread", "address,undefined"]) {
-  const driver = path.join(BUILD, `pump-driver-${sanitizer.replace(",", "-")}`);
-  process.stdout.write(`-fsanitize=${sanitizer}\n`);
-  const flags = ["-std=c++20", "-O1", "-g", `-fsanitize=${sanitizer}`, "-fno-sanitize-recover=all"];
-  const files = [...sources, path.join("test", "native", "pump_driver.cc")];
-  run(process.env.CXX ?? "c++", [...flags, "-o", driver, ...files, "-lpthread", "-ldl"]);
-  run(driver, []);
+  runSanitized("pump-driver", sanitizer, [...PUMP, path.join("test", "native", "pump_driver.cc")]);
 }
+runSanitized("pv-tests", "address,undefined", PV);
