@@ -83,6 +83,32 @@
           "libraries": ["-lpthread", "-ldl"]
         },
         {
+          "target_name": "xen",
+          "product_dir": "<(module_root_dir)/native/xen/build/Release",
+          "sources": [
+            "<@(engine_sources)",
+            "native/pump/batch.cc",
+            "native/pump/receive.cc",
+            "native/pump/throttle.cc",
+            "native/pump/wire.cc",
+            "native/pump/zstd.cc",
+            "native/xen/bindings.cc",
+            "native/xen/domain.cc",
+            "native/xen/domain_handle.cc",
+            "native/xen/frames.cc",
+            "native/xen/host.cc",
+            "native/xen/libraries.cc",
+            "native/xen/memory.cc",
+            "native/xen/physmap.cc",
+            "native/xen/send.cc"
+          ],
+          "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+          "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
+          "cflags_cc": ["-fexceptions"],
+          "cflags_cc!": ["-fno-exceptions"],
+          "libraries": ["-lpthread", "-ldl"]
+        },
+        {
           "target_name": "xenferry-guest",
           "type": "executable",
           "product_dir": "<(module_root_dir)/native/guest/build/Release",

@@ -15,7 +15,15 @@
 namespace xenferry::pump {
 
 // { code, call?, facts }: what src/transport/pump-addon.ts makes a MigrationError of.
-Napi::Object failure_to_js(Napi::Env env, const Failure& failure);
+inline Napi::Object failure_to_js(Napi::Env env, const Failure& failure) {
+  auto facts = Napi::Object::New(env);
+  for (const auto& [name, value] : failure.facts()) facts[name] = Napi::Number::New(env, value);
+  auto object = Napi::Object::New(env);
+  object["code"] = failure.code();
+  object["facts"] = facts;
+  if (failure.call() != nullptr) object["call"] = failure.call();
+  return object;
+}
 
 // Runs `Work` on a thread of its own and resolves with { value } or { failure }; `to_js(env,
 // result)` makes the value. Keeps `used` alive meanwhile. Calls wait for a peer for as long as it

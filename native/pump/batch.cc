@@ -65,6 +65,13 @@ std::span<iovec> Batch::record(const GuestRam& ram, engine::EncodePageDataHead* 
   return parts_;
 }
 
+std::span<iovec> Batch::record(engine::ConstBytes pages, engine::ConstWords numbers,
+                               engine::EncodePageDataHead* encode) {
+  begin_record(encode);
+  if (!numbers.empty()) add_runs(pages, numbers, 0);
+  return parts_;
+}
+
 std::span<iovec> Batch::record(engine::ConstBytes copies, engine::EncodePageDataHead* encode) {
   begin_record(encode);
   if (!copies.empty()) parts_.push_back(part_of(copies));

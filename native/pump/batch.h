@@ -44,6 +44,11 @@ class Batch {
   // Valid until the batch changes. `encode` is the engine's.
   std::span<iovec> record(const GuestRam& ram, engine::EncodePageDataHead* encode);
 
+  // The same with pages that are known otherwise than by their frames: number n is page n of
+  // `pages`.
+  std::span<iovec> record(engine::ConstBytes pages, engine::ConstWords numbers,
+                          engine::EncodePageDataHead* encode);
+
   // The same with copies of the pages, one behind the other.
   std::span<iovec> record(engine::ConstBytes copies, engine::EncodePageDataHead* encode);
 

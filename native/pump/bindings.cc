@@ -14,60 +14,17 @@
 #include <vector>
 
 #include "async.h"
+#include "js.h"
+#include "ram_file.h"
 #include "readable_watch.h"
 #include "receive.h"
 #include "send.h"
 
 namespace xenferry::pump {
 
-Napi::Object failure_to_js(Napi::Env env, const Failure& failure) {
-  auto facts = Napi::Object::New(env);
-  for (const auto& [name, value] : failure.facts()) facts[name] = Napi::Number::New(env, value);
-  auto object = Napi::Object::New(env);
-  object["code"] = failure.code();
-  object["facts"] = facts;
-  if (failure.call() != nullptr) object["call"] = failure.call();
-  return object;
-}
-
 namespace {
 
-using Info = Napi::CallbackInfo;
-
 constexpr std::uint32_t kAbiVersion = 2;
-
-std::uint64_t whole(const Napi::Object& object, const char* name) {
-  return static_cast<std::uint64_t>(object.Get(name).As<Napi::Number>().Int64Value());
-}
-
-int fd_of(const Napi::Object& object, const char* name) {
-  return object.Get(name).As<Napi::Number>().Int32Value();
-}
-
-engine::Bytes bytes_of(const Napi::Value& value) {
-  auto array = value.As<Napi::Uint8Array>();
-  return {array.Data(), array.ByteLength()};
-}
-
-// new Cancel(), then fire() from any moment on.
-class CancelHandle : public Napi::ObjectWrap<CancelHandle> {
- public:
-  explicit CancelHandle(const Info& info) : ObjectWrap(info) {}
-
-  static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Cancel", {InstanceMethod<&CancelHandle::fire>("fire")});
-  }
-
-  static Cancel& of(const Napi::Value& value) { return Unwrap(value.As<Napi::Object>())->cancel_; }
-
- private:
-  Napi::Value fire(const Info& info) {
-    cancel_.fire();
-    return info.Env().Undefined();
-  }
-
-  Cancel cancel_;
-};
 
 GuestRam ram_of(const Napi::Array& windows) {
   std::vector<Window> spans;
@@ -182,20 +139,6 @@ class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
   SendPump& pump_;
   Iteration iteration_;
 };
-
-Napi::Object received_to_js(Napi::Env env, const Received& received) {
-  auto object = Napi::Object::New(env);
-  const auto set = [&](const char* name, std::uint64_t value) {
-    object[name] = Napi::Number::New(env, static_cast<double>(value));
-  };
-  set("records", received.records);
-  set("entries", received.entries);
-  set("dataPages", received.data_pages);
-  set("bytes", received.bytes);
-  set("nextType", received.next.type);
-  set("nextBodyBytes", received.next.body_bytes);
-  return object;
-}
 
 // receivePages({ fd, ram, offset, type, bodyBytes, threadCount, cancel })
 Napi::Value receive_pages(const Info& info) {

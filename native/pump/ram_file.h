@@ -5,20 +5,22 @@
 #include <mutex>
 #include <span>
 
-#include "../engine/types.h"
+#include "page_target.h"
 
 namespace xenferry::pump {
 
 // Guest RAM as a file: page n lies at n times 4096. The descriptor is the caller's.
-class RamFile {
+class RamFile : public PageTarget {
  public:
   RamFile(int fd, std::uint64_t pfn_count) : fd_(fd), pfn_count_(pfn_count) {}
 
-  std::uint64_t pfn_count() const noexcept { return pfn_count_; }
+  std::uint64_t pfn_count() const noexcept override { return pfn_count_; }
 
-  // Stores page i of `pages` at `pfns[i]`, in order of i, neighbours together. Any thread may do so
-  // at any time. Throws Failure GUEST_HOST_CALL.
-  void store(engine::ConstWords pfns, std::span<const std::byte> pages);
+  // A file has room for every page from the start.
+  void expect(engine::ConstWords, engine::ConstBytes) override {}
+
+  // Throws Failure GUEST_HOST_CALL.
+  void store(engine::ConstWords pfns, std::span<const std::byte> pages) override;
 
  private:
   void store_run(std::uint32_t first_pfn, std::span<const std::byte> run);

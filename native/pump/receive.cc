@@ -60,9 +60,9 @@ void ReceivePump::Piece::unpack() {
   }
 }
 
-ReceivePump::ReceivePump(Inlet& inlet, RamFile& ram, const engine::Operations& operations,
+ReceivePump::ReceivePump(Inlet& inlet, PageTarget& target, const engine::Operations& operations,
                          std::uint64_t offset)
-    : inlet_(inlet), ram_(ram), operations_(operations), offset_(offset) {}
+    : inlet_(inlet), target_(target), operations_(operations), offset_(offset) {}
 
 Received ReceivePump::run(RecordHeader first, std::size_t thread_count) {
   enter_record(first);
@@ -80,7 +80,7 @@ void ReceivePump::work() noexcept {
     for (;;) {
       if (!take_turn(*piece)) return;
       piece->unpack();
-      ram_.store(piece->used_pfns(), piece->used_pages());
+      target_.store(piece->used_pfns(), piece->used_pages());
       const std::lock_guard<std::mutex> state(state_);
       --in_flight_;
       landed_.notify_all();
@@ -201,7 +201,7 @@ void ReceivePump::enter_record(RecordHeader header) {
   }
   read_words(page_count);
   decode_words();
-  const std::uint64_t data_pages = keep_data_pfns();
+  const std::uint64_t data_pages = check_frames();
   is_packed_ = header.type == kPageDataZstdType;
   body_end_ = record_offset_ + sizeof header + body_bytes;
   if (!is_packed_ && body_bytes != words_end + data_pages * engine::kPageBytes) {
@@ -209,6 +209,8 @@ void ReceivePump::enter_record(RecordHeader header) {
         "PAGE_DATA_LENGTH",
         {{"bodyBytes", body_bytes}, {"pageCount", page_count}, {"dataPages", data_pages}});
   }
+  target_.expect(data_pfns_, types_);
+  keep_data_pfns();
   received_.records += 1;
   received_.entries += page_count;
   received_.bytes += sizeof header + body_bytes + padding_of(body_bytes);
@@ -246,9 +248,8 @@ void ReceivePump::decode_words() {
   }
 }
 
-// Drops the frames without data from `data_pfns_`; returns how many are left.
-std::size_t ReceivePump::keep_data_pfns() {
-  std::size_t kept = 0;
+// Throws where a frame cannot be; returns how many of them have data.
+std::size_t ReceivePump::check_frames() const {
   for (std::size_t index = 0; index < types_.size(); ++index) {
     if (has_type(kUnknownTypes, types_[index])) {
       throw Failure{"PAGE_DATA_TYPE",
@@ -256,18 +257,25 @@ std::size_t ReceivePump::keep_data_pfns() {
     }
   }
   const auto outside = std::find_if(data_pfns_.begin(), data_pfns_.end(),
-                                    [&](std::uint32_t pfn) { return pfn >= ram_.pfn_count(); });
+                                    [&](std::uint32_t pfn) { return pfn >= target_.pfn_count(); });
   if (outside != data_pfns_.end()) {
-    throw Failure{"GUEST_PFN_RANGE",
-                  {{"offset", record_offset_}, {"pfn", *outside}, {"pfnCount", ram_.pfn_count()}}};
+    throw Failure{
+        "GUEST_PFN_RANGE",
+        {{"offset", record_offset_}, {"pfn", *outside}, {"pfnCount", target_.pfn_count()}}};
   }
+  return static_cast<std::size_t>(std::ranges::count_if(
+      types_, [](std::uint8_t type) { return !has_type(kTypesWithoutData, type); }));
+}
+
+// Drops the frames without data from `data_pfns_`.
+void ReceivePump::keep_data_pfns() {
+  std::size_t kept = 0;
   for (std::size_t index = 0; index < types_.size(); ++index) {
     data_pfns_[kept] = data_pfns_[index];
     kept += has_type(kTypesWithoutData, types_[index]) ? 0 : 1;
   }
   data_pfns_.resize(kept);
   taken_pages_ = 0;
-  return kept;
 }
 
 void ReceivePump::read_exactly(std::span<std::byte> out) {

@@ -13,7 +13,7 @@
 #include "cancel.h"
 #include "failure.h"
 #include "page_data.h"
-#include "ram_file.h"
+#include "page_target.h"
 #include "wire.h"
 
 namespace xenferry::pump {
@@ -30,13 +30,13 @@ struct Received {
   RecordHeader next = {};
 };
 
-// Receives PAGE_DATA records, packed or not, straight into a guest's RAM: threads take turns at
+// Receives PAGE_DATA records, packed or not, straight into a guest's memory: threads take turns at
 // reading pieces into buffers that stay in the caches, and store them at the same time. Contract:
 // src/migration/receive-pump.ts. Errors: those of src/codec/page-data.ts.
 class ReceivePump {
  public:
   // `offset` is where the body after `first` starts in the stream.
-  ReceivePump(Inlet& inlet, RamFile& ram, const engine::Operations& operations,
+  ReceivePump(Inlet& inlet, PageTarget& target, const engine::Operations& operations,
               std::uint64_t offset);
 
   // Reads the record that `first` (a PAGE_DATA) starts and all PAGE_DATA after it, with
@@ -55,7 +55,8 @@ class ReceivePump {
   void enter_record(RecordHeader header);
   void read_words(std::size_t word_count);
   void decode_words();
-  std::size_t keep_data_pfns();
+  std::size_t check_frames() const;
+  void keep_data_pfns();
   void read_exactly(std::span<std::byte> out);
   void read_pack(Piece& piece);
   void check_pack(std::uint64_t byte_count) const;
@@ -64,7 +65,7 @@ class ReceivePump {
   void await_order(const Piece& piece);
 
   Inlet& inlet_;
-  RamFile& ram_;
+  PageTarget& target_;
   const engine::Operations& operations_;
   Received received_;
 

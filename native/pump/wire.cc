@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "failure.h"
 
@@ -15,6 +16,9 @@ namespace xenferry::pump {
 namespace {
 
 constexpr std::size_t kIovecsMax = 1024;
+
+// Octets copied for one write, where copies are needed.
+constexpr std::size_t kCopiedBytesMax = 256 << 10;
 
 // Room of a unix socket: with the kernel's 208 KiB sender and receiver wake each other too often.
 constexpr int kUnixRoomBytes = 4 << 20;
@@ -69,6 +73,8 @@ void Outlet::write_all(std::span<iovec> parts) {
       parts = without(parts, static_cast<std::size_t>(written));
     } else if (errno == EAGAIN) {
       wait(fd_, POLLOUT, cancel_);
+    } else if (errno == EFAULT && copies_.empty()) {
+      copies_.resize(kCopiedBytesMax);
     } else if (errno != EINTR) {
       throw lost("writev");
     }
@@ -76,11 +82,28 @@ void Outlet::write_all(std::span<iovec> parts) {
 }
 
 ssize_t Outlet::write_some(std::span<const iovec> parts) {
+  iovec copy;
+  if (!copies_.empty()) {
+    copy = copy_of(parts);
+    parts = std::span<const iovec>(&copy, 1);
+  }
   const int count = static_cast<int>(parts.size());
   if (!position_.has_value()) return writev(fd_, parts.data(), count);
   const ssize_t written = pwritev(fd_, parts.data(), count, static_cast<off_t>(*position_));
   if (written > 0) *position_ += static_cast<std::uint64_t>(written);
   return written;
+}
+
+// The front of `parts`, copied.
+iovec Outlet::copy_of(std::span<const iovec> parts) {
+  std::size_t filled = 0;
+  for (const iovec& part : parts) {
+    const std::size_t count = std::min(part.iov_len, copies_.size() - filled);
+    if (count == 0) break;
+    std::memcpy(copies_.data() + filled, part.iov_base, count);
+    filled += count;
+  }
+  return {copies_.data(), filled};
 }
 
 Inlet::Inlet(int fd, const Cancel& cancel)

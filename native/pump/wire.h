@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "cancel.h"
 
@@ -17,7 +18,9 @@ namespace xenferry::pump {
 class Outlet {
  public:
   // `position` is where a file goes on; none for sockets and pipes.
-  // A unix socket gets more room than it has by default, as far as this user may give it.
+  // Where the kernel cannot take memory as it is mapped (another domain's pages cannot be pinned,
+  // as 9p and others want), copies go out, from then on. A unix socket gets more room than it has
+  // by default, as far as this user may give it.
   Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel);
 
   // Writes all parts in order, however little the kernel takes at a time; uses `parts` up.
@@ -26,10 +29,13 @@ class Outlet {
 
  private:
   ssize_t write_some(std::span<const iovec> parts);
+  iovec copy_of(std::span<const iovec> parts);
 
   int fd_;
   std::optional<std::uint64_t> position_;
   const Cancel& cancel_;
+  // Room for copies; empty until they are needed.
+  std::vector<std::byte> copies_;
 };
 
 // Where a stream comes from.
