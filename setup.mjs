@@ -7,7 +7,14 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -36,7 +43,7 @@ const steps = {
   typescript: {
     inputs: ["src", "tsconfig.json", "tsconfig.build.json"],
     output: "dist/cli/main.js",
-    run: () => command(bin("tsc"), ["-p", "tsconfig.build.json"]),
+    run: buildTypeScript,
   },
 };
 
@@ -90,6 +97,18 @@ function buildWasm() {
     }
   }
   return { ok: true, output: "" };
+}
+
+/** Compiles, and makes the package's programs executable: libxl runs one of them by its path. */
+function buildTypeScript() {
+  const result = command(bin("tsc"), ["-p", "tsconfig.build.json"]);
+  if (result.ok) {
+    const { bin: programs } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"));
+    for (const program of Object.values(programs)) {
+      chmodSync(path.join(ROOT, program), 0o755);
+    }
+  }
+  return result;
 }
 
 function bin(name) {

@@ -8,7 +8,7 @@ interface CodeMeaning {
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
  * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, ORDER_, GUEST_,
- * TRANSPORT_, HANDSHAKE_, ENGINE_, USAGE_, MIGRATION_.
+ * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, HELPER_, USAGE_.
  */
 const CODES = {
   STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
@@ -84,6 +84,13 @@ const CODES = {
 
   MIGRATION_ABORTED: world("the migration was given up before the guest was suspended"),
   MIGRATION_INTERRUPTED: world("interrupted; the guest runs on"),
+
+  HELPER_ARGUMENTS: usage("libxl starts this program, with arguments that these are not"),
+  HELPER_SETTINGS: usage("a setting of the save helper is not valid"),
+  HELPER_CALLBACK_ABSENT: world("libxl offers no such callback for this guest"),
+  HELPER_CALLBACK_REFUSED: world("libxl could not do what it was asked for; its log says why"),
+  HELPER_ANSWER: world("libxl answered what no libxl answers, or what was not asked"),
+  HELPER_LIBXL_GONE: world("libxl is gone, or no longer listens"),
 
   USAGE_ARGUMENT: usage("an argument is not valid"),
 } as const satisfies Record<string, CodeMeaning>;

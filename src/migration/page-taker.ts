@@ -1,17 +1,21 @@
 import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MigrationError } from "../base/errors.ts";
-import type { ByteSource } from "../base/io.ts";
+import type { ByteSource, DirectPipe } from "../base/io.ts";
 import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
 import type { PageEngine } from "../engine/types.ts";
 import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
 import type { SinkMemory } from "../guest/types.ts";
 import {
   type PumpAddon,
+  type PumpCancel,
   type PumpFailure,
   type PumpRamFile,
+  type PumpResult,
   probePump,
   pumpError,
+  type ReceivedPages,
+  type ReceiveJob,
 } from "../transport/pump-addon.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 
@@ -52,7 +56,7 @@ export function takingAddon(engine: PageEngine, source: ByteSource): PumpAddon |
 async function takePages(
   addon: PumpAddon,
   { source, signal, memory }: Parts,
-  { offset, type, bodyBytes }: PagesHandOver,
+  first: PagesHandOver,
 ): Promise<PagesTaken | undefined> {
   const ram = ramFileOf(addon, memory());
   if (ram === undefined) {
@@ -61,26 +65,59 @@ async function takePages(
   const { direct } = source;
   const fd = direct === undefined ? -1 : addon.duplicate(direct.fd);
   if (direct === undefined || fd < 0) {
-    throw new MigrationError("TRANSPORT_LOST", { offset, closed: true });
+    throw new MigrationError("TRANSPORT_LOST", { offset: first.offset, closed: true });
   }
-  const cancel = new addon.Cancel();
+  try {
+    return await receivePages({
+      first,
+      pipe: { fd, advance: direct.advance },
+      receiver: {
+        makeCancel: () => new addon.Cancel(),
+        receive: (job) => addon.receivePages({ ...job, ram }),
+      },
+      signal,
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What takes PAGE_DATA records from a descriptor, on threads of its own. */
+export interface PageReceiver {
+  makeCancel(): PumpCancel;
+  receive(job: Omit<ReceiveJob, "ram">): Promise<PumpResult<ReceivedPages>>;
+}
+
+/**
+ * Has `receiver` take the PAGE_DATA records that `first` starts.
+ *
+ * @throws MigrationError what the codec throws of the same octets; MIGRATION_INTERRUPTED
+ */
+export async function receivePages(work: {
+  readonly first: PagesHandOver;
+  readonly pipe: Pick<DirectPipe, "fd" | "advance">;
+  readonly receiver: PageReceiver;
+  readonly signal: AbortSignal;
+}): Promise<PagesTaken> {
+  const { receiver, signal, pipe } = work;
+  const { offset, type, bodyBytes } = work.first;
+  const cancel = receiver.makeCancel();
   const onAbort = () => cancel.fire();
   signal.addEventListener("abort", onAbort);
   try {
     throwIfInterrupted(signal);
     const threadCount = Math.min(availableParallelism(), THREADS_MAX);
     const bodyOffset = offset + RECORD_HEADER_BYTES;
-    const job = { fd, ram, offset: bodyOffset, type, bodyBytes, threadCount, cancel };
-    const { value, failure } = await addon.receivePages(job);
+    const job = { fd: pipe.fd, offset: bodyOffset, type, bodyBytes, threadCount, cancel };
+    const { value, failure } = await receiver.receive(job);
     throwIfInterrupted(signal);
     if (value === undefined) {
       throw errorOf(failure!, offset);
     }
     // From behind the first header to behind the next one: as much as between their starts.
-    direct.advance(value.bytes);
+    pipe.advance(value.bytes);
     return value;
   } finally {
-    closeSync(fd);
     signal.removeEventListener("abort", onAbort);
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
 import { bitmapBytes } from "../base/units.ts";
 import type { PageEngine } from "../engine/types.ts";
-import type { GuestSource } from "../guest/types.ts";
+import type { LogDirty, SourceMemory } from "../guest/types.ts";
 import type { IterationStatistics } from "../report/profile.ts";
 import type { PrecopyPolicy } from "./policy.ts";
 import type { ProgressListener } from "./progress.ts";
@@ -11,9 +11,15 @@ import { fullBitmap, type PumpCounts, type SendPump } from "./pump.ts";
 /** Whether pages of zeros go without their data in the first iteration. */
 export type ZeroPages = "elide" | "send";
 
+/** A guest as far as the loop knows it. */
+export interface TransferredGuest {
+  readonly memory: Pick<SourceMemory, "pfnCount"> & Partial<Pick<SourceMemory, "populated">>;
+  readonly logDirty: Pick<LogDirty, "cleanDirty">;
+}
+
 /** What the loop over iterations works with. */
 export interface MemoryTransferParts {
-  readonly guest: GuestSource;
+  readonly guest: TransferredGuest;
   readonly engine: PageEngine;
   readonly pump: SendPump;
   readonly policy: PrecopyPolicy;
@@ -148,9 +154,13 @@ export class MemoryTransfer {
     });
   }
 
-  async #populated(guest: GuestSource): Promise<Uint8Array> {
+  /** `undefined` where the pump finds it out. */
+  async #populated({ memory }: TransferredGuest): Promise<Uint8Array | undefined> {
+    if (memory.populated === undefined) {
+      return undefined;
+    }
     const bitmap = new Uint8Array(this.#dirty.length);
-    await guest.memory.populated(bitmap);
+    await memory.populated(bitmap);
     return bitmap;
   }
 

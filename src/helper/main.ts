@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { openXenBackend } from "../xen/backend.ts";
+import { runHelperProcess } from "./process.ts";
+
+await runHelperProcess(openXenBackend);
