@@ -168,7 +168,7 @@ Napi::Value write_all(const Info& info) {
     parts.push_back({bytes.data(), bytes.size()});
   }
   const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
-  const auto work = [fd = fd_of(job, "fd"), parts, &cancel]() mutable {
+  auto work = [fd = fd_of(job, "fd"), parts, &cancel]() mutable {
     Outlet{fd, std::nullopt, cancel}.write_all(parts);
     return 0;
   };

@@ -120,7 +120,9 @@ export interface XenAddon {
   readonly abiVersion: number;
   readonly Cancel: new () => PumpCancel;
   /** @throws Error the message is the reason, for a person. */
-  readonly Host: new (folder: string) => XenHost;
+  readonly Host: new (
+    folder: string,
+  ) => XenHost;
   readonly Domain: new (host: XenHost, domid: number) => XenDomain;
   readonly Sender: new (options: {
     readonly domain: XenDomain;
