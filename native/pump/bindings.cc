@@ -24,7 +24,7 @@ namespace xenferry::pump {
 
 namespace {
 
-constexpr std::uint32_t kAbiVersion = 3;
+constexpr std::uint32_t kAbiVersion = 2;
 
 GuestRam ram_of(const Napi::Array& windows) {
   std::vector<Window> spans;
@@ -158,24 +158,6 @@ Napi::Value receive_pages(const Info& info) {
                                                                     &received_to_js);
 }
 
-// writeAll({ fd, chunks, cancel }): resolves when the kernel has all of it.
-Napi::Value write_all(const Info& info) {
-  const auto job = info[0].As<Napi::Object>();
-  const auto chunks = job.Get("chunks").As<Napi::Array>();
-  std::vector<iovec> parts;
-  for (std::uint32_t index = 0; index < chunks.Length(); ++index) {
-    const engine::Bytes bytes = bytes_of(chunks.Get(index));
-    parts.push_back({bytes.data(), bytes.size()});
-  }
-  const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
-  auto work = [fd = fd_of(job, "fd"), parts, &cancel]() mutable {
-    Outlet{fd, std::nullopt, cancel}.write_all(parts);
-    return 0;
-  };
-  const auto to_js = [](Napi::Env env, int) { return env.Undefined(); };
-  return PumpCall<decltype(work), decltype(to_js)>::start(info.Env(), {job}, work, to_js);
-}
-
 // readNow(fd, bytes): octets read, 0 at the end, -1 where nothing is there yet, or { failure }.
 Napi::Value read_now(const Info& info) {
   const int fd = info[0].As<Napi::Number>().Int32Value();
@@ -220,7 +202,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["RamFile"] = RamFileHandle::define(env);
   exports["hasZstd"] = Napi::Boolean::New(env, zstd::is_available());
   exports["receivePages"] = Napi::Function::New(env, receive_pages, "receivePages");
-  exports["writeAll"] = Napi::Function::New(env, write_all, "writeAll");
   exports["readNow"] = Napi::Function::New(env, read_now, "readNow");
   exports["link"] = Napi::Function::New(env, link_ends, "link");
   exports["duplicate"] = Napi::Function::New(env, duplicate, "duplicate");

@@ -1,25 +1,58 @@
+import { close, fstatSync, writev } from "node:fs";
+import { Socket } from "node:net";
+import { promisify } from "node:util";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink, DirectPipe } from "../base/io.ts";
-import { type PumpAddon, pumpError } from "./pump-addon.ts";
+import { WritableSink } from "./writable-sink.ts";
+import { writeAll } from "./write-all.ts";
 
 /**
- * A {@link ByteSink} over a descriptor of any kind, blocking or not, that writes on a thread of its
- * own: the event loop never waits for the other end.
+ * Makes a {@link ByteSink} of a descriptor that somebody else goes on writing to afterwards.
+ *
+ * Octets go where the descriptor stands. Ending says nothing to a peer: what follows is not ours.
+ * Pipes and sockets no longer block, for whoever shares them too; libxl puts that right when the
+ * helper has ended (`libxl__fd_flags_restore`).
+ *
+ * @param fd open for writing; the sink's from now on, which closes it when it ends or gives up.
+ * @throws MigrationError TRANSPORT_OPEN: there is no such descriptor.
  */
-export class DescriptorSink implements ByteSink {
-  readonly #pump: PumpAddon;
-  readonly #fd: number;
-  readonly #signal: AbortSignal;
-  #offset = 0;
+export function descriptorSink(fd: number): ByteSink {
+  try {
+    const stat = fstatSync(fd);
+    return stat.isFIFO() || stat.isSocket() ? new PipeSink(fd) : new PlainSink(fd);
+  } catch (error) {
+    throw new MigrationError("TRANSPORT_OPEN", { fd }, error);
+  }
+}
 
-  /**
-   * @param fd the caller's, and open as long as this is used; a file goes on where it stands.
-   * @param signal ends a write under way.
-   */
-  constructor(pump: PumpAddon, fd: number, signal: AbortSignal) {
-    this.#pump = pump;
+/** A pipe or socket, written to in the event loop: a peer that does not read holds up nothing. */
+class PipeSink extends WritableSink {
+  readonly #socket: Socket;
+
+  constructor(fd: number) {
+    const socket = new Socket({ fd, readable: false, writable: true });
+    super(socket);
+    this.#socket = socket;
+  }
+
+  /** Without the shutdown that the end of a socket means. */
+  override async end(): Promise<void> {
+    await this.write(new Uint8Array(0));
+    this.#socket.destroy();
+  }
+}
+
+const writeSome = promisify(writev);
+
+/** A file or device, which libuv's threads write to. */
+class PlainSink implements ByteSink {
+  readonly #fd: number;
+  #offset = 0;
+  #tail: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(fd: number) {
     this.#fd = fd;
-    this.#signal = signal;
   }
 
   get offset(): number {
@@ -33,27 +66,34 @@ export class DescriptorSink implements ByteSink {
     return { fd: this.#fd, isPositioned: false, advance };
   }
 
-  async write(...chunks: readonly Uint8Array[]): Promise<void> {
-    const cancel = new this.#pump.Cancel();
-    const onAbort = () => cancel.fire();
-    this.#signal.addEventListener("abort", onAbort);
+  write(...chunks: readonly Uint8Array[]): Promise<void> {
+    this.#offset += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#tail = this.#tail.then(() => this.#writeNow(chunks));
+    return this.#tail;
+  }
+
+  async end(): Promise<void> {
+    await this.#tail;
+    await this.#close();
+  }
+
+  async abort(): Promise<void> {
+    await this.#tail.catch(() => undefined);
+    await this.#close();
+  }
+
+  async #writeNow(chunks: readonly Uint8Array[]): Promise<void> {
     try {
-      if (this.#signal.aborted) {
-        cancel.fire();
-      }
-      const { failure } = await this.#pump.writeAll({ fd: this.#fd, chunks, cancel });
-      if (failure !== undefined) {
-        throw new MigrationError("TRANSPORT_LOST", { offset: this.#offset }, pumpError(failure));
-      }
-      this.#offset += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    } finally {
-      this.#signal.removeEventListener("abort", onAbort);
+      await writeAll((parts, at) => writeSome(this.#fd, parts, at), chunks, undefined);
+    } catch (error) {
+      throw new MigrationError("TRANSPORT_LOST", { offset: this.#offset }, error);
     }
   }
 
-  /** What was written is with the kernel; the descriptor is the caller's. */
-  async end(): Promise<void> {}
-
-  /** @see end */
-  async abort(): Promise<void> {}
+  async #close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      await promisify(close)(this.#fd);
+    }
+  }
 }

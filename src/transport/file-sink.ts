@@ -2,9 +2,7 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink, DirectPipe } from "../base/io.ts";
-
-/** Most buffers in one writev. */
-const IOVECS_MAX = 1024;
+import { writeAll } from "./write-all.ts";
 
 /**
  * Opens a file to save into: a hidden temporary name beside `filePath`, mode 0600, which `end`
@@ -71,24 +69,11 @@ class FileSink implements ByteSink {
   }
 
   async #writeAt(chunks: readonly Uint8Array[], position: number): Promise<void> {
-    let at = position;
-    for (let from = 0; from < chunks.length; from += IOVECS_MAX) {
-      at = await this.#writeAll(chunks.slice(from, from + IOVECS_MAX), at);
+    try {
+      await writeAll((parts, at) => this.#handle.writev(parts, at), chunks, position);
+    } catch (error) {
+      throw this.#failed(error);
     }
-  }
-
-  /** Writes all of `chunks` however little the kernel takes at a time. */
-  async #writeAll(chunks: Uint8Array[], position: number): Promise<number> {
-    let at = position;
-    let rest = chunks.filter((chunk) => chunk.length > 0);
-    while (rest.length > 0) {
-      const { bytesWritten } = await this.#handle.writev(rest, at).catch((error: unknown) => {
-        throw this.#failed(error);
-      });
-      at += bytesWritten;
-      rest = dropBytes(rest, bytesWritten);
-    }
-    return at;
   }
 
   async #close(): Promise<void> {
@@ -101,18 +86,4 @@ class FileSink implements ByteSink {
   #failed(error: unknown): MigrationError {
     return new MigrationError("TRANSPORT_LOST", { file: this.#names.final }, error);
   }
-}
-
-function dropBytes(chunks: readonly Uint8Array[], byteCount: number): Uint8Array[] {
-  let drop = byteCount;
-  const rest: Uint8Array[] = [];
-  for (const chunk of chunks) {
-    if (drop >= chunk.length) {
-      drop -= chunk.length;
-    } else {
-      rest.push(chunk.subarray(drop));
-      drop = 0;
-    }
-  }
-  return rest;
 }

@@ -3,7 +3,7 @@ import { type ErrorCode, MigrationError } from "../base/errors.ts";
 import type { Window } from "../base/window.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 3;
+const ABI_VERSION = 2;
 
 /** A wish to stop: `fire` may come at any moment and is kept. */
 export interface PumpCancel {
@@ -122,12 +122,6 @@ export interface PumpAddon {
   /** Whether pages can be packed and unpacked: there is a libzstd. */
   readonly hasZstd: boolean;
   receivePages(job: ReceiveJob): Promise<PumpResult<ReceivedPages>>;
-  /** Writes all octets in order; their memory stays as it is until it is settled. */
-  writeAll(job: {
-    readonly fd: number;
-    readonly chunks: readonly Uint8Array[];
-    readonly cancel: PumpCancel;
-  }): Promise<PumpResult<undefined>>;
   /** Octets read now, 0 at the end, -1 where there are none yet. */
   readNow(fd: number, bytes: Uint8Array): number | { readonly failure: PumpFailure };
   /** The two ends of a new pipe of both directions, the caller's; a negative errno on failure. */

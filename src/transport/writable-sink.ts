@@ -8,6 +8,7 @@ export class WritableSink implements ByteSink {
   readonly #stream: Writable;
   #offset = 0;
   #failure: unknown;
+  #isGivenUp = false;
 
   constructor(stream: Writable) {
     this.#stream = stream;
@@ -39,14 +40,14 @@ export class WritableSink implements ByteSink {
       throw this.#lost(this.#failure);
     }
     await new Promise<void>((resolve, reject) => {
+      // Of a write under way Node says, when its stream is destroyed, that all went well.
+      const settle = (error?: Error | null) =>
+        error || this.#isGivenUp ? reject(this.#lost(error)) : resolve();
       const last = chunks.length - 1;
       this.#stream.cork();
       chunks.forEach((chunk, index) => {
         this.#offset += chunk.length;
-        this.#stream.write(
-          chunk,
-          index < last ? undefined : (error) => (error ? reject(this.#lost(error)) : resolve()),
-        );
+        this.#stream.write(chunk, index < last ? undefined : settle);
       });
       this.#stream.uncork();
     });
@@ -60,10 +61,11 @@ export class WritableSink implements ByteSink {
   }
 
   async abort(): Promise<void> {
+    this.#isGivenUp = true;
     this.#stream.destroy();
   }
 
   #lost(cause: unknown): MigrationError {
-    return new MigrationError("TRANSPORT_LOST", { offset: this.#offset }, cause);
+    return new MigrationError("TRANSPORT_LOST", { offset: this.#offset }, cause ?? undefined);
   }
 }

@@ -29,7 +29,7 @@ export interface DomainInfo {
   readonly maxPages: number;
 }
 
-/** How writes are read: without, or with, forgetting them; `final` for a guest that stands still. */
+/** Whether writes are forgotten as they are read; `final` of a guest that stands still. */
 export type DirtyMode = "peek" | "clean" | "final";
 
 /** The bodies of X86_CPUID_POLICY and X86_MSR_POLICY; empty where there is none. */
@@ -163,7 +163,7 @@ export function openXen(folder = ""): OpenXen {
 }
 
 /** What a call gave. @throws MigrationError what it failed with; MIGRATION_INTERRUPTED */
-export function valueOf<Value>({ value, failure }: PumpResult<Value>): Value {
+export function resultOf<Value>({ value, failure }: PumpResult<Value>): Value {
   if (failure !== undefined) {
     throw pumpError(failure) ?? new MigrationError("MIGRATION_INTERRUPTED");
   }

@@ -1,12 +1,18 @@
-import { MigrationError } from "../base/errors.ts";
 import type { HelperBackend } from "../helper/backend.ts";
+import { openXen } from "./addon.ts";
+import { restoreDomain } from "./restore.ts";
+import { saveDomain } from "./save.ts";
 
 /**
- * Opens Xen's libraries.
+ * Opens Xen's libraries, and with them this machine's domains.
  *
- * @throws MigrationError GUEST_UNAVAILABLE: this version cannot reach Xen's guests yet.
+ * @param folder where they lie; the dynamic linker's places where it is absent.
+ * @throws MigrationError GUEST_UNAVAILABLE, with the reason.
  */
-export async function openXenBackend(): Promise<HelperBackend> {
-  const reason = "this version of xenferry does not open libxenctrl yet";
-  throw new MigrationError("GUEST_UNAVAILABLE", { kind: "xen", reason });
+export async function openXenBackend(folder?: string): Promise<HelperBackend> {
+  const xen = openXen(folder);
+  return {
+    save: (job) => saveDomain(xen, job),
+    restore: (job) => restoreDomain(xen, job),
+  };
 }

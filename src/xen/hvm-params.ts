@@ -1,0 +1,50 @@
+/**
+ * Params of HVM guests by their indexes.
+ *
+ * @source public/hvm/params.h
+ */
+export const HVM_PARAM = {
+  STORE_PFN: 1,
+  STORE_EVTCHN: 2,
+  PAE_ENABLED: 4,
+  IOREQ_PFN: 5,
+  BUFIOREQ_PFN: 6,
+  VIRIDIAN: 9,
+  IDENT_PT: 12,
+  CONSOLE_PFN: 17,
+  CONSOLE_EVTCHN: 18,
+  ACPI_IOPORTS_LOCATION: 19,
+  PAGING_RING_PFN: 27,
+  MONITOR_RING_PFN: 28,
+  SHARING_RING_PFN: 29,
+  IOREQ_SERVER_PFN: 32,
+  NR_IOREQ_SERVER_PAGES: 33,
+  VM_GENERATION_ID_ADDR: 34,
+  X87_FIP_WIDTH: 36,
+  VM86_TSS_SIZED: 37,
+  MCA_CAP: 38,
+} as const;
+
+/**
+ * Params that travel with a guest, in the order of the record.
+ *
+ * @source xg_sr_save_x86_hvm.c, write_hvm_params: the same in 4.14 to 4.22
+ */
+export const SAVED_HVM_PARAMS: readonly number[] = [
+  HVM_PARAM.STORE_PFN,
+  HVM_PARAM.IOREQ_PFN,
+  HVM_PARAM.BUFIOREQ_PFN,
+  HVM_PARAM.PAGING_RING_PFN,
+  HVM_PARAM.MONITOR_RING_PFN,
+  HVM_PARAM.SHARING_RING_PFN,
+  HVM_PARAM.VM86_TSS_SIZED,
+  HVM_PARAM.CONSOLE_PFN,
+  HVM_PARAM.ACPI_IOPORTS_LOCATION,
+  HVM_PARAM.VIRIDIAN,
+  HVM_PARAM.IDENT_PT,
+  HVM_PARAM.VM_GENERATION_ID_ADDR,
+  HVM_PARAM.IOREQ_SERVER_PFN,
+  HVM_PARAM.NR_IOREQ_SERVER_PAGES,
+  HVM_PARAM.X87_FIP_WIDTH,
+  HVM_PARAM.MCA_CAP,
+];

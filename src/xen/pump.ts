@@ -1,0 +1,110 @@
+import { closeSync } from "node:fs";
+import { MigrationError } from "../base/errors.ts";
+import type { ByteSink } from "../base/io.ts";
+import { throwIfInterrupted } from "../migration/interruption.ts";
+import type { PumpCounts, PumpJob, SendPump } from "../migration/pump.ts";
+import { type PumpAddon, pumpError } from "../transport/pump-addon.ts";
+import type { DomainSender, OpenXen, XenDomain } from "./addon.ts";
+import { needPumpAddon } from "./pipes.ts";
+
+/** How often progress is looked at (ms). */
+const PROGRESS_MS = 50;
+
+/** Entries of the add-on's counters. Twin: native/pump/counters.h. */
+const COUNTER = { PAGES_SENT: 0, PAGES_ALLOCATE_ONLY: 1, BYTES: 3, SCAN_NS: 4 } as const;
+const COUNTER_COUNT = 5;
+
+/**
+ * Sends a domain's pages straight out of mappings of its memory: a thread of the add-on asks for
+ * the types of dirty frames, maps those with data, names pages of zeros and writes.
+ *
+ * Frames that hold nothing are left out: a receiver of an HVM guest ignores them. Pages are sent
+ * whenever they are asked for, so none is ever deferred.
+ */
+export class DomainPump implements SendPump {
+  readonly name = "native";
+  readonly #xen: OpenXen;
+  readonly #pipes: PumpAddon = needPumpAddon();
+  readonly #sender: DomainSender;
+  readonly #sink: ByteSink;
+  readonly #namesHoles: boolean;
+  #isFirst = true;
+
+  constructor(parts: {
+    readonly xen: OpenXen;
+    readonly domain: XenDomain;
+    /** With a descriptor. */
+    readonly sink: ByteSink;
+    /** Octets a second; 0 is no limit. */
+    readonly bytesPerSecondMax: number;
+    /** Names frames that hold nothing, as Xen's own sender does. */
+    readonly namesHoles: boolean;
+  }) {
+    const { xen, domain, bytesPerSecondMax } = parts;
+    this.#xen = xen;
+    this.#sink = parts.sink;
+    this.#namesHoles = parts.namesHoles;
+    this.#sender = new xen.addon.Sender({ domain, bytesPerSecondMax });
+  }
+
+  async send(job: PumpJob): Promise<PumpCounts> {
+    throwIfInterrupted(job.signal);
+    const cancel = new this.#xen.addon.Cancel();
+    const counters = new BigUint64Array(COUNTER_COUNT);
+    const progress = setInterval(() => job.onProgress(countsOf(counters)), PROGRESS_MS);
+    const onAbort = () => cancel.fire();
+    job.signal.addEventListener("abort", onAbort);
+    try {
+      await this.#send(job, { cancel, counters });
+    } finally {
+      clearInterval(progress);
+      job.signal.removeEventListener("abort", onAbort);
+    }
+    const counts = countsOf(counters);
+    job.onProgress(counts);
+    return counts;
+  }
+
+  async #send(job: PumpJob, means: Pick<SendJob, "cancel" | "counters">): Promise<void> {
+    const { direct, offset } = this.#sink;
+    // A descriptor of its own: the sink may be given up meanwhile.
+    const fd = direct === undefined ? -1 : this.#pipes.duplicate(direct.fd);
+    if (direct === undefined || fd < 0) {
+      throw new MigrationError("TRANSPORT_LOST", { offset, closed: true });
+    }
+    const keepsSuperpages = this.#isFirst;
+    this.#isFirst = false;
+    try {
+      const { value, failure } = await this.#sender.send({
+        dirty: job.dirtyBitmap,
+        elidesZeroPages: job.elidesZeroPages,
+        namesHoles: this.#namesHoles,
+        keepsSuperpages,
+        fd,
+        ...means,
+      });
+      throwIfInterrupted(job.signal);
+      if (failure !== undefined) {
+        const cause = pumpError(failure);
+        const isOfDomain = cause !== undefined && failure.code !== "TRANSPORT_LOST";
+        throw isOfDomain ? cause : new MigrationError("TRANSPORT_LOST", { offset }, cause);
+      }
+      direct.advance(value!);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+type SendJob = Parameters<DomainSender["send"]>[0];
+
+function countsOf(counters: BigUint64Array): PumpCounts {
+  return {
+    pagesSent: Number(counters[COUNTER.PAGES_SENT]),
+    pagesAllocateOnly: Number(counters[COUNTER.PAGES_ALLOCATE_ONLY]),
+    pagesDeferred: 0,
+    pagesUnchanged: 0,
+    bytes: Number(counters[COUNTER.BYTES]),
+    scanMs: Number(counters[COUNTER.SCAN_NS]) / 1e6,
+  };
+}

@@ -1,0 +1,145 @@
+import { MigrationError } from "../base/errors.ts";
+import { decodeHvmParams, decodeTscInfo } from "../codec/bodies.ts";
+import type { RecordEvent, StreamEvent } from "../codec/events.ts";
+import { OrderRules } from "../codec/order.ts";
+import { pullEvents } from "../codec/pull.ts";
+import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
+import { selectEngine } from "../engine/select.ts";
+import { GUEST_TYPE, LIBXC_RECORD } from "../format/libxc.ts";
+import type { RestoreJob } from "../helper/backend.ts";
+import type { RestoreResults } from "../helper/libxl-channel.ts";
+import { orInterruption } from "../migration/interruption.ts";
+import { receivePages } from "../migration/page-taker.ts";
+import { DescriptorSource } from "../transport/descriptor-source.ts";
+import { type DomainMemory, type OpenXen, resultOf, type XenDomain } from "./addon.ts";
+import { HvmState } from "./hvm-sink.ts";
+import { needPumpAddon } from "./pipes.ts";
+
+/**
+ * Restores a domain for libxl: contract of {@link HelperBackend.restore}.
+ *
+ * @source xg_sr_restore.c, restore
+ */
+export async function restoreDomain(xen: OpenXen, job: RestoreJob): Promise<RestoreResults> {
+  const source = new DescriptorSource(needPumpAddon(), job.streamFd);
+  const giveUp = () => void source.close();
+  job.signal.addEventListener("abort", giveUp);
+  try {
+    return await new Restoring(xen, job, source).run();
+  } catch (error) {
+    throw orInterruption(job.signal, error);
+  } finally {
+    job.signal.removeEventListener("abort", giveUp);
+    await source.close();
+  }
+}
+
+/** One domain on its way in. */
+class Restoring {
+  readonly #xen: OpenXen;
+  readonly #job: RestoreJob;
+  readonly #source: DescriptorSource;
+  readonly #domain: XenDomain;
+  readonly #memory: DomainMemory;
+  readonly #state: HvmState;
+  #verifies = false;
+
+  constructor(xen: OpenXen, job: RestoreJob, source: DescriptorSource) {
+    this.#xen = xen;
+    this.#job = job;
+    this.#source = source;
+    this.#domain = new xen.addon.Domain(xen.host, job.domid);
+    this.#memory = new xen.addon.Memory(this.#domain);
+    this.#state = new HvmState(this.#domain, job);
+  }
+
+  async run(): Promise<RestoreResults> {
+    const order = new OrderRules();
+    const { engine } = selectEngine(this.#job.settings.engine);
+    const takePages = (first: PagesHandOver) => this.#takePages(first);
+    for await (const event of pullEvents(this.#source, engine, { takePages })) {
+      const refused = order.check(event).find(({ severity }) => severity === "refused");
+      if (refused !== undefined) {
+        throw new MigrationError(refused.code, refused.facts);
+      }
+      await this.#take(event);
+    }
+    this.#tellMismatches();
+    return this.#state.finish();
+  }
+
+  async #take(event: StreamEvent): Promise<void> {
+    switch (event.kind) {
+      case "domain-header":
+        return this.#checkGuestType(event.header.guestType);
+      case "record":
+        return event.isOptional ? undefined : await this.#takeRecord(event);
+      default:
+        return;
+    }
+  }
+
+  #checkGuestType(guestType: number): void {
+    const { isHvm } = resultOf(this.#domain.info());
+    if (!isHvm || guestType !== GUEST_TYPE.X86_HVM) {
+      const reason = isHvm
+        ? "the stream is of a PV guest, and the domain is none"
+        : "PV guests cannot be restored yet";
+      throw new MigrationError("GUEST_UNAVAILABLE", { domid: this.#job.domid, reason });
+    }
+  }
+
+  async #takeRecord(event: RecordEvent): Promise<void> {
+    switch (event.type) {
+      case LIBXC_RECORD.X86_CPUID_POLICY:
+        return this.#state.takeCpuidPolicy(event.body.slice());
+      case LIBXC_RECORD.X86_MSR_POLICY:
+        return this.#state.takeMsrPolicy(event.body.slice());
+      case LIBXC_RECORD.STATIC_DATA_END:
+        return await this.#job.channel.staticDataDone(this.#state.applyPolicies());
+      case LIBXC_RECORD.X86_TSC_INFO:
+        return void resultOf(this.#domain.setTscInfo(decodeTscInfo(event)));
+      case LIBXC_RECORD.HVM_PARAMS:
+        return this.#state.applyParams(decodeHvmParams(event));
+      case LIBXC_RECORD.HVM_CONTEXT:
+        return this.#state.takeContext(event.body.slice());
+      case LIBXC_RECORD.VERIFY:
+        this.#verifies = true;
+        return;
+      case LIBXC_RECORD.END:
+        return;
+      default:
+        throw new MigrationError("GUEST_STATE", {
+          offset: event.offset,
+          record: event.name ?? event.type,
+        });
+    }
+  }
+
+  async #takePages(first: PagesHandOver): Promise<PagesTaken> {
+    const { direct } = this.#source;
+    if (direct === undefined) {
+      throw new MigrationError("TRANSPORT_LOST", { offset: first.offset, closed: true });
+    }
+    const verifies = this.#verifies;
+    return await receivePages({
+      first,
+      pipe: direct,
+      receiver: {
+        makeCancel: () => new this.#xen.addon.Cancel(),
+        receive: (job) => this.#memory.receive({ ...job, verifies }),
+      },
+      signal: this.#job.signal,
+    });
+  }
+
+  /** What differs is told and no failure, as with Xen's own. */
+  #tellMismatches(): void {
+    const mismatches = this.#memory.mismatches();
+    if (this.#verifies) {
+      const level = mismatches > 0 ? "error" : "info";
+      const text = `Compared all pages: ${mismatches} differ from those sent before`;
+      this.#job.channel.log({ level, context: "xc", text });
+    }
+  }
+}

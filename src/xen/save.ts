@@ -1,0 +1,171 @@
+import { systemClock } from "../base/clock.ts";
+import { MigrationError } from "../base/errors.ts";
+import type { ByteSink } from "../base/io.ts";
+import { domainHeader, imageHeader } from "../codec/headers.ts";
+import { StreamWriter } from "../codec/stream-writer.ts";
+import { selectEngine } from "../engine/select.ts";
+import { GUEST_TYPE, LIBXC_RECORD } from "../format/libxc.ts";
+import type { SaveJob } from "../helper/backend.ts";
+import { policyOf } from "../helper/settings.ts";
+import { orInterruption, throwIfInterrupted } from "../migration/interruption.ts";
+import { MemoryTransfer } from "../migration/precopy.ts";
+import { fullBitmap } from "../migration/pump.ts";
+import { descriptorSink } from "../transport/descriptor-sink.ts";
+import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
+import { hvmStateRecords, staticRecords } from "./hvm-source.ts";
+import { DomainLogDirty } from "./log-dirty.ts";
+import { progressTo } from "./progress.ts";
+import { DomainPump } from "./pump.ts";
+
+/** SHUTDOWN_suspend. @source public/sched.h */
+const SHUTDOWN_SUSPEND = 2;
+
+/**
+ * Saves a domain for libxl: contract of {@link HelperBackend.save}.
+ *
+ * @source xg_sr_save.c, save
+ */
+export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
+  const domain = new xen.addon.Domain(xen.host, job.domid);
+  checkDomain(domain, job);
+  const frameCount = resultOf(domain.frameCount());
+  const { domid, channel } = job;
+  const logDirty = new DomainLogDirty({ domain, domid, frameCount, channel });
+  try {
+    await new Saving({ xen, job, domain, frameCount, logDirty }).run();
+  } catch (error) {
+    // Libxl, which may be gone, resumes the guest; the failure that counts is the first.
+    await logDirty.disable().catch(() => undefined);
+    throw orInterruption(job.signal, error);
+  }
+  await logDirty.disable();
+}
+
+/** Refuses, before anything is touched, what cannot be saved. */
+function checkDomain(domain: XenDomain, { domid, streamType }: SaveJob): void {
+  const { isHvm } = resultOf(domain.info());
+  const refuse = (reason: string) => new MigrationError("GUEST_UNAVAILABLE", { domid, reason });
+  if (!isHvm) {
+    throw refuse("PV guests cannot be saved yet");
+  }
+  if (streamType !== "plain") {
+    throw refuse("checkpointed streams cannot be written yet");
+  }
+  const devices = domain.pciDeviceCount();
+  if (devices > 0) {
+    throw refuse(`it has assigned PCI devices (${devices}), whose state stays here`);
+  }
+}
+
+interface Parts {
+  readonly xen: OpenXen;
+  readonly job: SaveJob;
+  readonly domain: XenDomain;
+  readonly frameCount: number;
+  readonly logDirty: DomainLogDirty;
+}
+
+/** One domain on its way out. */
+class Saving {
+  readonly #parts: Parts;
+  readonly #sink: ByteSink;
+  readonly #writer: StreamWriter;
+  readonly #pump: DomainPump;
+  readonly #memory: MemoryTransfer;
+
+  constructor(parts: Parts) {
+    const { xen, job, domain, frameCount, logDirty } = parts;
+    const { settings, signal, channel } = job;
+    const { engine } = selectEngine(settings.engine);
+    this.#parts = parts;
+    this.#sink = descriptorSink(job.streamFd);
+    this.#writer = new StreamWriter(this.#sink, engine);
+    this.#pump = new DomainPump({
+      xen,
+      domain,
+      sink: this.#sink,
+      bytesPerSecondMax: settings.bandwidthMax,
+      namesHoles: settings.zeroPages === "send",
+    });
+    this.#memory = new MemoryTransfer({
+      guest: { memory: { pfnCount: frameCount }, logDirty },
+      engine,
+      pump: this.#pump,
+      policy: policyOf(settings),
+      clock: systemClock,
+      onProgress: progressTo(channel, job.isLive ? "live" : "non-live"),
+      signal,
+      zeroPages: settings.zeroPages,
+    });
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#parts.job;
+    const giveUp = () => void this.#sink.abort();
+    signal.addEventListener("abort", giveUp);
+    try {
+      throwIfInterrupted(signal);
+      await this.#send();
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  async #send(): Promise<void> {
+    const { job, domain, logDirty } = this.#parts;
+    const { channel, isLive, isDebug, signal } = job;
+    await this.#begin();
+    if (isLive) {
+      await logDirty.enable();
+      const reason = await this.#memory.precopy();
+      channel.log({ level: "info", context: "xc", text: `Suspending the guest: ${reason}` });
+    }
+    throwIfInterrupted(signal);
+    await this.#suspend();
+    if (isLive) {
+      await this.#memory.harvest();
+    }
+    await this.#memory.finalCopy();
+    if (isLive && isDebug) {
+      await this.#sendForComparison();
+    }
+    const end = { type: LIBXC_RECORD.END, body: new Uint8Array(0) };
+    await this.#writer.records([...hvmStateRecords(domain), end]);
+  }
+
+  async #begin(): Promise<void> {
+    const { xen, domain } = this.#parts;
+    const version = resultOf(xen.host.xenVersion());
+    const header = domainHeader(GUEST_TYPE.X86_HVM, version >>> 16, version & 0xffff);
+    await this.#writer.libxcHeaders(imageHeader(), header);
+    await this.#writer.records(staticRecords(domain));
+  }
+
+  async #suspend(): Promise<void> {
+    const { job, domain, logDirty } = this.#parts;
+    await job.channel.suspend();
+    const { isShutdown, shutdownReason } = resultOf(domain.info());
+    if (!isShutdown || shutdownReason !== SHUTDOWN_SUSPEND) {
+      throw new MigrationError("GUEST_STATE", { domid: job.domid, isShutdown, shutdownReason });
+    }
+    logDirty.suspended();
+  }
+
+  /** Sends all pages once more, for the receiver to compare. @source verify_frames */
+  async #sendForComparison(): Promise<void> {
+    const { job, frameCount, logDirty } = this.#parts;
+    await this.#writer.record({ type: LIBXC_RECORD.VERIFY, body: new Uint8Array(0) });
+    const dirtyBitmap = fullBitmap(frameCount);
+    await this.#pump.send({
+      dirtyBitmap,
+      deferredBitmap: new Uint8Array(dirtyBitmap.length),
+      elidesZeroPages: false,
+      pagesPlanned: frameCount,
+      onProgress: () => undefined,
+      signal: job.signal,
+    });
+    const dirtyPages = await logDirty.peekDirty();
+    const text = `Sent all pages for comparison; ${dirtyPages} were written since the last copy`;
+    job.channel.log({ level: "debug", context: "xc", text });
+  }
+}
