@@ -46,7 +46,8 @@ class Sender : public Napi::ObjectWrap<Sender> {
     auto counters = job.Get("counters").As<Napi::BigUint64Array>();
     const SendPlan plan = {
         .dirty = bytes_of(job.Get("dirty")),
-        .deferred = job.Has("deferred") ? bytes_of(job.Get("deferred")) : engine::Bytes{},
+        .deferred =
+            !job.Get("deferred").IsUndefined() ? bytes_of(job.Get("deferred")) : engine::Bytes{},
         .elides_zero_pages = flag(job, "elidesZeroPages"),
         .names_holes = flag(job, "namesHoles"),
         .keeps_superpages = flag(job, "keepsSuperpages"),

@@ -13,6 +13,7 @@ namespace {
 void defer(const SendPlan& plan, std::uint32_t pfn) {
   if (plan.deferred.empty()) throw guest_fault("pageTablePfn", pfn);
   plan.deferred[pfn / 8] |= static_cast<std::uint8_t>(1u << (pfn % 8));
+  plan.counters.add(pump::Counters::kPagesDeferred, 1);
 }
 
 constexpr std::uint32_t chunk_of(std::uint32_t pfn) { return pfn / pump::kBatchPagesMax; }

@@ -32,7 +32,7 @@ const PAGES_PER_CHANNEL = 4 * BATCH_PAGES_MAX;
 
 /** Entries of the add-on's counters. Twin: native/pump/counters.h. */
 const COUNTER = { PAGES_SENT: 0, PAGES_ALLOCATE_ONLY: 1, PAGES_UNCHANGED: 2, BYTES: 3, SCAN_NS: 4 };
-const COUNTER_COUNT = 5;
+const COUNTER_COUNT = 6;
 
 interface Parts {
   readonly addon: PumpAddon;

@@ -16,8 +16,9 @@ import {
 } from "../format/libxc.ts";
 import type { RestoreJob } from "../helper/backend.ts";
 import type { RestoreResults } from "../helper/libxl-channel.ts";
-import { valueOf, type XenDomain } from "./addon.ts";
+import { resultOf, type XenDomain } from "./addon.ts";
 import type { PvVcpu, XenPvMemory } from "./pv-addon.ts";
+import type { DomainSink, SinkParts } from "./sink.ts";
 
 /** The part of a vCPU that each record type brings. */
 const VCPU_PART: Readonly<Record<number, keyof PvVcpu>> = {
@@ -31,53 +32,47 @@ const NOTHING = new Uint8Array(0);
 const NO_STATE: PvVcpu = { basic: NOTHING, extended: NOTHING, xsave: NOTHING, msrs: NOTHING };
 
 /**
- * State of a PV guest on its way into a domain. vCPUs wait for the memory that they refer to.
+ * A PV guest on its way into a domain. vCPUs wait for the memory that they refer to.
  *
  * @throws MigrationError GUEST_HOST_CALL, GUEST_STATE, RECORD_LENGTH, RECORD_VALUE from each member
  * @source xg_sr_restore_x86_pv.c
  */
-export class PvState {
+export class PvSink implements DomainSink {
+  readonly memory: XenPvMemory;
   readonly #domain: XenDomain;
-  readonly #memory: XenPvMemory;
   readonly #job: RestoreJob;
   readonly #vcpus = new Map<number, PvVcpu>();
   #guestWidth: 4 | 8 = 8;
 
-  constructor(parts: {
-    readonly domain: XenDomain;
-    readonly memory: XenPvMemory;
-    readonly job: RestoreJob;
-  }) {
-    this.#domain = parts.domain;
-    this.#memory = parts.memory;
-    this.#job = parts.job;
+  constructor({ domain, memory, job }: SinkParts<XenPvMemory>) {
+    this.memory = memory;
+    this.#domain = domain;
+    this.#job = job;
   }
 
-  /** Takes a record that only PV guests have; false for others. */
   take(event: RecordEvent): boolean {
     switch (event.type) {
       case LIBXC_RECORD.X86_PV_INFO:
         this.#takeInfo(event);
         return true;
       case LIBXC_RECORD.X86_PV_P2M_FRAMES:
-        valueOf(this.#memory.setP2mFrames(decodeP2mFrames(event)));
+        resultOf(this.memory.setP2mFrames(decodeP2mFrames(event)));
         return true;
       case LIBXC_RECORD.SHARED_INFO:
         expectLength(event, event.body.length === SHARED_INFO_BYTES);
-        valueOf(this.#memory.restoreSharedInfo(event.body));
+        resultOf(this.memory.restoreSharedInfo(event.body));
         return true;
       default:
         return this.#takeVcpu(event);
     }
   }
 
-  /** Completes the guest. @returns where xenstore and console meet it. */
   async finish(): Promise<RestoreResults> {
     const { storeEvtchn, consoleEvtchn, storeDomid, consoleDomid } = this.#job;
     const vcpus = [...this.#vcpus].map(([vcpuId, vcpu]) => ({ ...vcpu, vcpuId }));
     const ending = { vcpus, storeEvtchn, consoleEvtchn };
-    const rings = valueOf(await this.#memory.complete(ending));
-    valueOf(this.#domain.seedGrants({ isHvm: false, ...rings, consoleDomid, storeDomid }));
+    const rings = resultOf(await this.memory.complete(ending));
+    resultOf(this.#domain.seedGrants({ isHvm: false, ...rings, consoleDomid, storeDomid }));
     return rings;
   }
 
@@ -88,7 +83,7 @@ export class PvState {
       throw new MigrationError("RECORD_VALUE", { ...placeOf(event), guestWidth, ptLevels });
     }
     this.#guestWidth = guestWidth;
-    valueOf(this.#memory.setWidth(guestWidth));
+    resultOf(this.memory.setWidth(guestWidth));
   }
 
   /** Old senders wrote records without content by mistake. */
