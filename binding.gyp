@@ -52,12 +52,15 @@
             "native/host/bindings.cc",
             "native/host/dirty.cc",
             "native/host/failure.cc",
-            "native/host/memory.cc"
+            "native/host/library.cc",
+            "native/host/memory.cc",
+            "native/host/userfault.cc"
           ],
           "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": ["NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
           "cflags_cc": ["-fexceptions"],
-          "cflags_cc!": ["-fno-exceptions"]
+          "cflags_cc!": ["-fno-exceptions"],
+          "libraries": ["-ldl"]
         },
         {
           "target_name": "pump",
@@ -67,10 +70,15 @@
             "native/pump/batch.cc",
             "native/pump/bindings.cc",
             "native/pump/compression.cc",
+            "native/pump/image_file.cc",
+            "native/pump/image_outlet.cc",
+            "native/pump/image_source.cc",
             "native/pump/iteration.cc",
             "native/pump/lane.cc",
+            "native/pump/page_source.cc",
             "native/pump/ram_file.cc",
             "native/pump/receive.cc",
+            "native/pump/record_walk.cc",
             "native/pump/send.cc",
             "native/pump/throttle.cc",
             "native/pump/wire.cc",
@@ -88,7 +96,9 @@
           "sources": [
             "<@(engine_sources)",
             "native/pump/batch.cc",
+            "native/pump/page_source.cc",
             "native/pump/receive.cc",
+            "native/pump/record_walk.cc",
             "native/pump/throttle.cc",
             "native/pump/wire.cc",
             "native/pump/zstd.cc",
@@ -131,7 +141,8 @@
             "native/guest/ram.cc",
             "native/guest/server.cc",
             "native/guest/vcpu.cc",
-            "native/guest/workload.cc"
+            "native/guest/workload.cc",
+            "native/host/userfault.cc"
           ],
           "cflags_cc": ["-fexceptions"],
           "cflags_cc!": ["-fno-exceptions"],

@@ -45,10 +45,11 @@ Napi::Value start_receive(const Info& info, Napi::Object owner, DomainMemory& me
   const pump::Cancel& cancel = pump::CancelHandle::of(job.Get("cancel"));
   const bool verifies = job.Get("verifies").As<Napi::Boolean>().Value();
   memory.set_mode(verifies ? DomainMemory::Mode::kVerify : DomainMemory::Mode::kStore);
-  const auto work = [=, &memory, &cancel] {
+  const auto work = [=, &memory, &cancel]() -> pump::ReceivedFrom {
     pump::Inlet inlet{fd, cancel};
-    pump::ReceivePump receiver{inlet, memory, engine::measured_operations(), offset};
-    return receiver.run(first, thread_count);
+    pump::StreamSource stream{inlet};
+    pump::ReceivePump receiver{stream, memory, engine::measured_operations(), offset};
+    return {receiver.run(first, thread_count)};
   };
   return pump::PumpCall<decltype(work), decltype(&pump::received_to_js)>::start(
       info.Env(), {job, owner}, work, &pump::received_to_js);

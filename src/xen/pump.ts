@@ -30,6 +30,7 @@ const COUNTER_COUNT = 6;
  */
 export class DomainPump implements SendPump {
   readonly name = "native";
+  readonly directBytes = 0;
   readonly #xen: OpenXen;
   readonly #pipes: PumpAddon = needPumpAddon();
   readonly #sender: DomainSender;

@@ -1,0 +1,242 @@
+/** How each kind of trial is carried out. One that fails throws, one that passes gives facts. */
+import { statSync } from "node:fs";
+import path from "node:path";
+import type { Column, Helper, Trial } from "../matrix.ts";
+import {
+  differences,
+  differingPfns,
+  type Image,
+  readImage,
+  rewrittenByRestore,
+} from "../stream.ts";
+import { saveSuspended } from "./direct.ts";
+import { FAULTS } from "./faults.ts";
+import { Guest } from "./guest.ts";
+import { type Commands, type Ended, told } from "./xl.ts";
+
+export type Facts = Readonly<Record<string, number | string>>;
+
+export interface Bench {
+  readonly column: Column;
+  /** Unlike that of any other guest of this boot. */
+  readonly guestName: string;
+  readonly commands: Commands;
+  /** An empty folder for images, in memory. */
+  readonly folder: string;
+}
+
+type Of<Kind extends Trial["kind"]> = Extract<Trial, { kind: Kind }>;
+
+const REPEATS = 2;
+/** A PV guest can be saved again only when it has run and put up its table of frames anew. */
+const REWRITTEN_SHARE_MAX = 0.25;
+
+export async function carryOut(trial: Trial, bench: Bench): Promise<Facts> {
+  switch (trial.kind) {
+    case "save":
+      return saveAndRestore(trial, bench);
+    case "zero":
+      return saveWithoutZeroes(trial, bench);
+    case "again":
+      return saveAgain(trial, bench);
+    case "live":
+      return migrateLive(trial, bench);
+    case "equal":
+      return saveTwice(trial, bench);
+    case "fault":
+      return survive(trial, bench);
+    case "time-save":
+      return timeSaves(trial, bench);
+    case "time-live":
+      return timeMigrations(trial, bench);
+  }
+}
+
+async function saveAndRestore({ by, restoreBy }: Of<"save">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench);
+  const image = path.join(bench.folder, "image");
+  const mark = guest.mark();
+  const saved = await guest.save(image, [], { helper: by });
+  await bench.commands.must(["verify-stream-v2", "-v", "-f", "xl", "-i", image]);
+  const restored = await guest.restore(image, [], { helper: restoreBy });
+  await guest.goesOn(mark);
+  return {
+    imageBytes: statSync(image).size,
+    saveMs: saved.wallMs,
+    restoreMs: restored.wallMs,
+  };
+}
+
+async function saveWithoutZeroes({ by, restoreBy }: Of<"zero">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench);
+  const file = path.join(bench.folder, "image");
+  const mark = guest.mark();
+  await guest.save(file, [], { helper: by });
+  const image = readImage(file);
+  if (image.sentXalloc === 0) {
+    throw new Error(`no page of ${image.sentPages} was elided`);
+  }
+  await guest.restore(file, [], { helper: restoreBy });
+  await guest.goesOn(mark);
+  return { sentPages: image.sentPages, elidedPages: image.sentXalloc, imageBytes: image.bytes };
+}
+
+/** The guest goes on after `xl save -c`; its image, restored and saved again, is the same. */
+async function saveAgain({ by }: Of<"again">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench);
+  const file = path.join(bench.folder, "image");
+  const again = path.join(bench.folder, "again");
+  const mark = guest.mark();
+  await guest.save(file, ["-c"], { helper: by });
+  await guest.goesOn(guest.mark());
+  await guest.destroy();
+
+  const beforeRestore = guest.mark();
+  const isPv = bench.column.settings.type === "pv";
+  await guest.restore(file, isPv ? [] : ["-p"], { helper: by });
+  if (isPv) {
+    await guest.goesOn({ ...mark, logBytes: beforeRestore.logBytes });
+    await guest.suspend();
+  } else {
+    await guest.declareSuspended();
+  }
+  await saveSuspended(bench.commands, { helper: by, domid: await guest.domid(), file: again });
+  const facts = sameMemory(readImage(file), readImage(again), { hasRun: isPv });
+  await guest.destroy();
+  if (!isPv) {
+    const beforeLast = guest.mark();
+    await guest.restore(file, [], { helper: by });
+    await guest.goesOn({ ...mark, logBytes: beforeLast.logBytes });
+  }
+  return facts;
+}
+
+/** @throws Error where pages differ that neither a restore nor, if it has run, the guest writes. */
+function sameMemory(image: Image, again: Image, { hasRun }: { readonly hasRun: boolean }): Facts {
+  const differing = differingPfns(image, again);
+  const expected = rewrittenByRestore(image);
+  const wrong = differing.filter((pfn) => !expected.has(pfn));
+  if (wrong.length > (hasRun ? REWRITTEN_SHARE_MAX * image.pages.size : 0)) {
+    const pfns = wrong.slice(0, 8).map((pfn) => `0x${pfn.toString(16)}`);
+    throw new Error(`${wrong.length} pages differ when saved again: ${pfns.join(", ")}`);
+  }
+  return { pages: image.pages.size, differingPages: differing.length };
+}
+
+async function migrateLive({ by, receiveBy }: Of<"live">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench, { isLoaded: true });
+  const mark = guest.mark();
+  const ended = await guest.migrate(path.join(bench.folder, "copy"), { by, receiveBy });
+  mustHaveWorked("xl migrate", ended);
+  await guest.goesOn(mark, { incoming: true });
+  return { totalMs: ended.wallMs, ...iterationsOf(ended) };
+}
+
+/** Both helpers save one suspended guest, stock a second time to show what tells the time. */
+async function saveTwice({ by }: Of<"equal">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench);
+  await guest.suspend();
+  const domid = await guest.domid();
+  const saved = async (helper: Helper, name: string) => {
+    const file = path.join(bench.folder, name);
+    await saveSuspended(bench.commands, { helper, domid, file });
+    return readImage(file);
+  };
+  const stock = await saved("stock", "stock");
+  const other = await saved(by, "other");
+  const found = differences(stock, other, await saved("stock", "again"));
+  if (found.length > 0) {
+    throw new Error(`the streams differ in ${found.join("; ")}`);
+  }
+  const mark = guest.mark();
+  await guest.resume();
+  await guest.goesOn(mark);
+  return { stockBytes: stock.bytes, streamBytes: other.bytes, pages: other.pages.size };
+}
+
+async function survive({ by, fault }: Of<"fault">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench);
+  const ended = await FAULTS[fault]({ guest, by, commands: bench.commands, folder: bench.folder });
+  if (ended.status === 0) {
+    throw new Error(`xl noticed nothing of ${fault}`);
+  }
+  await guest.goesOn(guest.mark());
+  const state = await guest.state();
+  if (state === undefined || /[psc]/.test(state)) {
+    throw new Error(`after ${fault} the guest is ${state ?? "gone"}`);
+  }
+  return { xl: told(ended) };
+}
+
+/** The helpers take turns, so that whatever else the machine does meets both. */
+async function timeSaves({ by }: Of<"time-save">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench);
+  const file = path.join(bench.folder, "image");
+  const stock: Ended[] = [];
+  const other: Ended[] = [];
+  for (let repeat = 0; repeat < REPEATS; repeat += 1) {
+    stock.push(await guest.save(file, ["-c"], { helper: "stock" }));
+    other.push(await guest.save(file, ["-c"], { helper: by }));
+  }
+  return { ...ratio("wallMs", stock, other), ...ratio("cpuMs", stock, other) };
+}
+
+async function timeMigrations({ by }: Of<"time-live">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench, { isLoaded: true });
+  const copy = path.join(bench.folder, "copy");
+  const taken: Ended[] = [];
+  for (const helper of ["stock", by] as const satisfies readonly Helper[]) {
+    const ended = await guest.migrate(copy, { by: helper, receiveBy: helper });
+    mustHaveWorked(`xl migrate (${helper})`, ended);
+    taken.push(ended);
+  }
+  const [stock, other] = taken;
+  return {
+    ...ratio("wallMs", [stock!], [other!]),
+    ...ratio("cpuMs", [stock!], [other!]),
+    ...ratio("firstIterationMs", [iterationsOf(stock!)], [iterationsOf(other!)]),
+    stockIterations: iterationsOf(stock!).iterations,
+    iterations: iterationsOf(other!).iterations,
+  };
+}
+
+function create(bench: Bench, { isLoaded = false } = {}): Promise<Guest> {
+  return Guest.create(bench.column, {
+    name: bench.guestName,
+    commands: bench.commands,
+    isLoaded,
+  });
+}
+
+function mustHaveWorked(what: string, ended: Ended): void {
+  if (ended.status !== 0) {
+    throw new Error(`${what}: ${told(ended)}`);
+  }
+}
+
+/** From the sender's progress; a helper that reports none has no such facts. */
+function iterationsOf({ lines }: Ended) {
+  const at = (iteration: number) =>
+    lines.find(({ text }) => new RegExp(`Frames iteration ${iteration}\\b`).test(text))?.atMs;
+  const suspended = lines.find(({ text }) => /Domain now suspended/.test(text))?.atMs;
+  const seen = lines.flatMap(({ text }) => text.match(/Frames iteration (\d+)/)?.[1] ?? []);
+  return {
+    iterations: seen.length === 0 ? 0 : Math.max(...seen.map(Number)) + 1,
+    firstIterationMs: (at(1) ?? suspended ?? Number.NaN) - (at(0) ?? Number.NaN),
+  };
+}
+
+/** The least of each side, and how they compare. */
+function ratio<Key extends string>(
+  key: Key,
+  stock: readonly Readonly<Record<Key, number>>[],
+  other: readonly Readonly<Record<Key, number>>[],
+): Facts {
+  const least = (runs: readonly Readonly<Record<Key, number>>[]) =>
+    Math.min(...runs.map((run) => run[key]));
+  return {
+    [key]: least(other),
+    [`stock${key[0]!.toUpperCase()}${key.slice(1)}`]: least(stock),
+    [`${key.replace(/Ms$/, "")}Ratio`]: Number((least(other) / least(stock)).toFixed(2)),
+  };
+}

@@ -1,0 +1,116 @@
+/** What dom0 runs: the cells of a plan one after the other, each result written as it comes. */
+import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import type { Cell, CellResult, Plan } from "../matrix.ts";
+import { carryOut } from "./kinds.ts";
+import { Commands } from "./xl.ts";
+
+const JOB = "/job";
+const FOLDER = "/tmp/cell";
+const ATTEMPTS = 3;
+/** An HVM or PVH guest with the hypervisor's own code segment: QEMU has mixed up the two. */
+const EMULATORS_FAULT = /RIP: +e008:.*\n.*CONTEXT: hvm guest/;
+
+class LateError extends Error {}
+
+const startMs = performance.now();
+const plan = JSON.parse(readFileSync(path.join(JOB, "plan.json"), "utf8")) as Plan;
+
+for (const [index, cell] of plan.cells.entries()) {
+  const leftS = plan.limitS - (performance.now() - startMs) / 1000;
+  const result =
+    leftS > 0
+      ? await runCell(cell, { index, limitS: Math.min(leftS, cell.limitS) })
+      : outOfTime(cell, 0);
+  appendFileSync(path.join(JOB, "results.jsonl"), `${JSON.stringify(result)}\n`);
+}
+process.exit(0);
+
+/** Tries a cell again if the emulator is to blame for its failure, which shows in Xen's log. */
+async function runCell(
+  cell: Cell,
+  { index, limitS }: { readonly index: number; readonly limitS: number },
+): Promise<CellResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    const guestName = `${cell.column.name}-${index}-${attempt}`;
+    const { result, xenLog } = await tryCell(cell, { guestName, limitS });
+    const isEmulatorsFault = result.outcome === "failed" && EMULATORS_FAULT.test(xenLog);
+    if (!isEmulatorsFault || attempt === ATTEMPTS) {
+      return attempt === 1 ? result : { ...result, facts: { ...result.facts, attempts: attempt } };
+    }
+  }
+}
+
+async function tryCell(
+  cell: Cell,
+  { guestName, limitS }: { readonly guestName: string; readonly limitS: number },
+): Promise<{ readonly result: CellResult; readonly xenLog: string }> {
+  const cellStartMs = performance.now();
+  const logs = path.join(FOLDER, "logs");
+  const folder = path.join(FOLDER, "images");
+  mkdirSync(logs, { recursive: true });
+  mkdirSync(folder);
+  const { column, row } = cell;
+  const commands = new Commands(logs, { helper: plan.helper, environment: row.environment ?? {} });
+  const result = { cell: cell.name, outcome: "passed" as const, facts: {}, tookS: 0 };
+  const took = () => Number(((performance.now() - cellStartMs) / 1000).toFixed(1));
+  await commands.run(["xl", "dmesg", "-c"]);
+  try {
+    const facts = await within(
+      limitS,
+      carryOut(row.trial, { column, guestName, commands, folder }),
+    );
+    const passed = { ...result, facts, tookS: took() };
+    const kept = plan.keepsLogs ? { logs: await saveLogs(cell, commands, logs) } : {};
+    return { result: { ...passed, ...kept }, xenLog: "" };
+  } catch (error) {
+    if (error instanceof LateError && limitS < cell.limitS) {
+      return { result: outOfTime(cell, took()), xenLog: "" };
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    const tookS = took();
+    const { lines } = await commands.run(["xl", "dmesg"]);
+    const kept = await saveLogs(cell, commands, logs);
+    const xenLog = lines.map(({ text }) => text).join("\n");
+    return { result: { ...result, outcome: "failed", reason, tookS, logs: kept }, xenLog };
+  } finally {
+    commands.killAll();
+    await destroyAll(commands);
+    rmSync(FOLDER, { recursive: true, force: true });
+  }
+}
+
+function outOfTime({ name }: Cell, tookS: number): CellResult {
+  return { cell: name, outcome: "not run", reason: "out of time", facts: {}, tookS };
+}
+
+/** @returns the folder, as seen from the job's. */
+async function saveLogs(cell: Cell, commands: Commands, logs: string): Promise<string> {
+  const to = path.join("logs", cell.name);
+  await commands.run(["xl", "list"]);
+  cpSync(logs, path.join(JOB, to), { recursive: true });
+  cpSync("/var/log/xen", path.join(JOB, to, "xen"), { recursive: true });
+  return to;
+}
+
+async function destroyAll(commands: Commands): Promise<void> {
+  const { lines } = await commands.run(["xl", "list"]);
+  for (const { text } of lines.slice(1)) {
+    const [name, domid] = text.split(/\s+/);
+    if (name !== "Domain-0") {
+      await commands.run(["xl", "destroy", domid!]);
+    }
+  }
+}
+
+async function within<Value>(limitS: number, work: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LateError(`not done within ${limitS} s`)), limitS * 1000);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

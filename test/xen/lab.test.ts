@@ -1,0 +1,85 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { Lab, NoLabError } from "./lab.ts";
+import { COLUMNS, cellsOf, ROWS } from "./matrix.ts";
+import { renderReasons, renderTable } from "./report.ts";
+
+const BUILD = fileURLToPath(new URL("build.sh", import.meta.url));
+
+describe("the matrix", () => {
+  test("has a cell for each row and guest, with a name of its own", () => {
+    const names = cellsOf({ isControl: false }).map(({ name }) => name);
+    expect(names).toHaveLength(ROWS.length * COLUMNS.length);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test("without our helper in the control, and no trial twice", () => {
+    const cells = cellsOf({ isControl: true });
+    expect(cells.filter(({ row }) => JSON.stringify(row.trial).includes("ours"))).toEqual([]);
+    const trials = cells.map(({ row, column }) => `${JSON.stringify(row.trial)} ${column.name}`);
+    expect(new Set(trials).size).toBe(trials.length);
+  });
+
+  test("asks for shadow paging where Debian's hypervisor has no log-dirty mode or no guest", () => {
+    const shadowed = cellsOf({ isControl: false }).filter(
+      ({ hypervisor }) => hypervisor === "shadow",
+    );
+    expect(shadowed.map(({ name }) => name)).toContain("save-ours-stock/pv32");
+    expect(shadowed.map(({ name }) => name)).toContain("live-ours-ours/pv64");
+    expect(shadowed.filter(({ column }) => /^(pvh|hvm)$/.test(column.name))).toEqual([]);
+  });
+});
+
+describe("the report", () => {
+  test("is a table of rows and guests, with reasons below", () => {
+    const cells = cellsOf({ isControl: false }).filter(({ name }) =>
+      /^(save-ours-stock|time-save)\/(pvh|pv64)$/.test(name),
+    );
+    const results = [
+      { cell: "save-ours-stock/pv64", outcome: "passed" as const, facts: {}, tookS: 4.2 },
+      {
+        cell: "save-ours-stock/pvh",
+        outcome: "failed" as const,
+        reason: "xl save: status 3",
+        facts: {},
+        tookS: 9,
+        logs: "logs/pvh",
+      },
+      { cell: "time-save/pvh", outcome: "passed" as const, facts: { wallRatio: 0.5 }, tookS: 8 },
+    ];
+    expect(renderTable(cells, results).split("\n")).toEqual([
+      "|                                       | PV 64 | PVH       |",
+      "|---------------------------------------|-------|-----------|",
+      "| xl save by ours, xl restore by stock  | ✓ 4 s | FAILED    |",
+      "| time and CPU of xl save, ours / stock |       | wall 0.5× |",
+      "",
+    ]);
+    expect(renderReasons(results)).toBe(
+      "save-ours-stock/pvh failed: xl save: status 3\n  logs in logs/pvh\n",
+    );
+  });
+});
+
+describe("a machine that can have no lab", () => {
+  test("is told why in one line", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "xenferry-lab-"));
+    const tools = path.join(folder, "bin");
+    mkdirSync(tools);
+    for (const tool of ["bash", "dirname", "mkdir", "mktemp", "rm", "sed"]) {
+      symlinkSync(path.join("/usr/bin", tool), path.join(tools, tool));
+    }
+    const { PATH } = process.env;
+    process.env.PATH = tools;
+    try {
+      const lab = new Lab({ XENFERRY_LAB: path.join(folder, "lab") });
+      expect(() => lab.build(BUILD, [])).toThrow(NoLabError);
+      expect(() => lab.build(BUILD, [])).toThrow(/^no lab: (missing tools|it is built from).*$/);
+    } finally {
+      process.env.PATH = PATH;
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

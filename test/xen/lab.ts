@@ -1,0 +1,130 @@
+/** The lab from outside: what it is built of, and one boot of it under QEMU's emulation. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import type { Hypervisor } from "./matrix.ts";
+
+export type LabPart = "guest-kernel" | "shadow";
+
+/** There can be no lab here; the message says why in one line. */
+export class NoLabError extends Error {}
+
+const CANNOT_BUILD = 77;
+const MEMORY_MIB = 3072;
+const DOM0_MEMORY_MIB = 1536;
+/** With SMAP, QEMU 7.2 kills PV kernels; with RDTSCP, Xen gives PVH guests a fault. */
+const CPU_MODEL = "max,-smap,-rdtscp";
+const XEN_OPTIONS =
+  `console=com1 com1=115200,8n1 vga=none dom0_mem=${DOM0_MEMORY_MIB}M,max:${DOM0_MEMORY_MIB}M ` +
+  "dom0_max_vcpus=2 spec-ctrl=no loglvl=all guest_loglvl=all noreboot=0";
+const DOM0_OPTIONS = "console=hvc0 quiet loglevel=4 panic=1 mitigations=off net.ifnames=0";
+
+export class Lab {
+  readonly #cache: string;
+
+  /** The folder is $XENFERRY_LAB, or xenferry/xenlab in the user's cache. */
+  constructor(environment: Readonly<Record<string, string | undefined>>) {
+    const caches = environment.XDG_CACHE_HOME ?? path.join(homedir(), ".cache");
+    this.#cache = path.resolve(environment.XENFERRY_LAB ?? path.join(caches, "xenferry", "xenlab"));
+  }
+
+  /**
+   * Builds what is missing of the lab and of the given parts.
+   *
+   * @throws NoLabError where that is impossible.
+   */
+  build(script: string, parts: readonly LabPart[]): void {
+    const { status, stderr } = spawnSync("bash", [script, this.#cache, ...parts], {
+      stdio: ["ignore", "inherit", "pipe"],
+      encoding: "utf8",
+    });
+    const lines = stderr.trimEnd().split("\n");
+    const refusal = status === CANNOT_BUILD ? lines.pop() : undefined;
+    process.stderr.write(lines.map((line) => `${line}\n`).join(""));
+    if (status !== 0) {
+      throw new NoLabError(refusal ?? `no lab: ${script} ended with status ${status}`);
+    }
+  }
+
+  /** Small guests need the kernel that is compiled on request; Debian's wants 96 MB. */
+  get hasSmallKernel(): boolean {
+    return existsSync(path.join(this.#cache, "guest", "small-vmlinux"));
+  }
+
+  get hasShadow(): boolean {
+    return existsSync(path.join(this.#cache, "boot", "xen-shadow"));
+  }
+
+  /**
+   * Boots, has dom0 run the script `run` of the job's folder, and waits for it to power off.
+   *
+   * @param job the folder dom0 sees as /job: it gets `output`, `status`, `console` and `xen-logs`.
+   * @returns the script's exit status, or undefined where the lab did not get to give one.
+   */
+  async boot(job: string, options: BootOptions): Promise<number | undefined> {
+    rmSync(path.join(job, "status"), { force: true });
+    const qemu = spawn("qemu-system-x86_64", this.#arguments(job, options.hypervisor), {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    const stop = () => qemu.kill("SIGKILL");
+    process.once("exit", stop);
+    const watch = setInterval(() => options.onTick(), 500);
+    const limit = setTimeout(stop, options.limitS * 1000);
+    try {
+      await ended(qemu);
+    } finally {
+      clearInterval(watch);
+      clearTimeout(limit);
+      process.removeListener("exit", stop);
+    }
+    options.onTick();
+    const status = path.join(job, "status");
+    return existsSync(status) ? Number(readFileSync(status, "utf8")) : undefined;
+  }
+
+  #arguments(job: string, hypervisor: Hypervisor): readonly string[] {
+    const boot = path.join(this.#cache, "boot");
+    const initrd = `${path.join(boot, "vmlinuz")} ${DOM0_OPTIONS},${path.join(boot, "initrd.img")}`;
+    const model = process.getuid?.() === 0 ? "none" : "mapped-xattr";
+    const share = (folder: string, tag: string) =>
+      `local,path=${folder},mount_tag=${tag},security_model=${model},multidevs=remap`;
+    return [
+      ...["-M", "pc", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", CPU_MODEL],
+      ...["-smp", "2", "-m", `${MEMORY_MIB}`, "-nodefaults", "-no-user-config", "-no-reboot"],
+      ...["-display", "none", "-monitor", "none", "-device", "virtio-rng-pci"],
+      ...["-serial", `file:${path.join(job, "console")}`],
+      ...["-kernel", path.join(boot, hypervisor === "shadow" ? "xen-shadow" : "xen")],
+      ...["-append", XEN_OPTIONS, "-initrd", initrd],
+      ...[
+        "-drive",
+        `file=${path.join(this.#cache, "root.img")},if=none,id=root,format=raw,snapshot=on`,
+      ],
+      ...["-device", "virtio-blk-pci,drive=root"],
+      ...["-virtfs", share(job, "job")],
+      ...["-virtfs", `${share(path.join(this.#cache, "guest"), "guest")},readonly=on`],
+    ];
+  }
+}
+
+export interface BootOptions {
+  readonly hypervisor: Hypervisor;
+  /** QEMU is stopped when this is over. */
+  readonly limitS: number;
+  /** Called every half second, and once more after the end. */
+  readonly onTick: () => void;
+}
+
+/** An empty folder in place of whatever was there. */
+export function emptyFolder(folder: string): string {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", () => resolve());
+  });
+}
