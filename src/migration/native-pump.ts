@@ -37,7 +37,7 @@ const IMAGE_LANES = 2;
 
 /** Entries of the add-on's counters. Twin: native/pump/counters.h. */
 const COUNTER = { PAGES_SENT: 0, PAGES_ALLOCATE_ONLY: 1, PAGES_UNCHANGED: 2, BYTES: 3, SCAN_NS: 4 };
-const COUNTER_COUNT = 5;
+const COUNTER_COUNT = 6;
 
 interface Parts {
   readonly addon: PumpAddon;

@@ -1,6 +1,7 @@
 /**
  * `npm run sanitize`: builds the pumps' C++ with ThreadSanitizer, then with AddressSanitizer and
- * UndefinedBehaviorSanitizer, and sends memory through them. Ends with status 1 on any report.
+ * UndefinedBehaviorSanitizer, and sends memory through them; runs the tests of what knows PV guests
+ * with all three. Ends with status 1 on any report.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
@@ -25,6 +26,13 @@ function run(program, args, cwd) {
   }
 }
 
+/** Tests of what is PV and needs no hypervisor. */
+const pvSources = ["native/xen", "test/native/pv"].flatMap((folder) =>
+  readdirSync(path.join(ROOT, folder))
+    .filter((name) => name.startsWith("pv_") && name.endsWith(".cc"))
+    .map((name) => path.join(folder, name)),
+);
+
 const DRIVERS = ["pump_driver.cc", "image_driver.cc"];
 const compiler = process.env.CXX ?? "c++";
 
@@ -41,4 +49,7 @@ for (const sanitizer of ["thread", "address,undefined"]) {
     run(compiler, [...flags, "-o", driver, source, ...objects, "-lpthread", "-ldl"], folder);
     run(driver, [], folder);
   }
+  const pvTests = path.join(folder, "pv_tests");
+  run(compiler, [...flags, "-o", pvTests, ...pvSources], ROOT);
+  run(pvTests, [], folder);
 }
