@@ -4,7 +4,7 @@ import { MigrationError } from "../base/errors.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestConfig } from "../guest/types.ts";
 import { PROFILE_VERSION, type Profile, profileSchema } from "../report/profile.ts";
-import { packageVersion } from "./version.ts";
+import { packageVersion } from "../base/version.ts";
 
 /** What a profile says of its surroundings; the rest is what happened. */
 export interface ProfileFrame {

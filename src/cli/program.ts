@@ -10,7 +10,7 @@ import { registerRestore } from "./commands/restore.ts";
 import { registerSave } from "./commands/save.ts";
 import { type Context, createContext, type GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { packageVersion } from "./version.ts";
+import { packageVersion } from "../base/version.ts";
 
 /** What a command's file gets to add itself to the program. */
 export interface Registrar {

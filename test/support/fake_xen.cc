@@ -110,11 +110,13 @@ void* xc_interface_open(void*, void*, unsigned) { return std::malloc(1); }
 int xc_version(void*, int, void*) { return 4 << 16 | FAKE_XEN_MINOR; }
 
 int xc_domain_getinfolist(void*, std::uint32_t first, unsigned, void* out) {
-  const auto flags = read_file(first, "flags");
+  auto flags = read_file(first, "flags");
+  const bool is_there = !flags.empty();
+  flags.push_back(0);
   DomainInfo info{};
-  info.domid = static_cast<std::uint16_t>(flags.empty() ? kNoDomain : first);
-  info.flags = flags.empty() ? 0 : static_cast<std::uint32_t>(std::strtoul(
-      reinterpret_cast<const char*>(flags.data()), nullptr, 0));
+  info.domid = static_cast<std::uint16_t>(is_there ? first : kNoDomain);
+  info.flags = static_cast<std::uint32_t>(
+      std::strtoul(reinterpret_cast<const char*>(flags.data()), nullptr, 0));
   std::memcpy(out, &info, sizeof info);
   return 1;
 }
