@@ -15,7 +15,9 @@ import { PAGE_BYTES } from "../../src/base/units.ts";
 import { FakeLibxl, type LibxlMessage } from "./libxl.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const SOURCE = path.join(ROOT, "test/support/fake_xen.cc");
+const SOURCES = ["fake_xen.cc", "fake_xen_pv.cc"].map((name) =>
+  path.join(ROOT, "test/support", name),
+);
 
 /** What `flags` of an HVM domain holds: hvm; and the same when it has suspended itself. */
 export const HVM = String(1 << 1);
@@ -42,7 +44,7 @@ function makeLibraries(minor: number): string {
   mkdirSync(folder, { recursive: true });
   const library = path.join(folder, `made-${process.pid}`);
   const flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library];
-  const args = [...flags, `-DFAKE_XEN_MINOR=${minor}`, SOURCE];
+  const args = [...flags, `-DFAKE_XEN_MINOR=${minor}`, ...SOURCES];
   const { status, stderr } = spawnSync("c++", args, { encoding: "utf8" });
   if (status !== 0) {
     throw new Error(stderr);
@@ -144,18 +146,20 @@ export class FakeXen {
       readonly image: string;
       readonly flags?: number;
       readonly environment?: Readonly<Record<string, string>>;
+      /** What its flags are then. */
+      readonly suspended?: string;
       /** Called when the guest has suspended itself. */
       readonly onSuspend?: () => void;
     },
   ): Promise<readonly LibxlMessage[]> {
-    const { image, flags = 0, environment, onSuspend } = options;
+    const { image, flags = 0, environment, onSuspend, suspended = HVM_SUSPENDED } = options;
     const args = ["--save-domain", "3", "-1", String(domid), String(flags), "136", "0"];
     const libxl = this.start(args, image, environment);
     const messages: LibxlMessage[] = [];
     for (let message = await libxl.next(); message; message = await libxl.next()) {
       messages.push(message);
       if (message.name === "suspend") {
-        this.write(domid, "flags", HVM_SUSPENDED);
+        this.write(domid, "flags", suspended);
         onSuspend?.();
         libxl.answer(1);
       } else if (["switch_qemu_logdirty", "complete"].includes(message.name)) {

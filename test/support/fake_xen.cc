@@ -19,20 +19,12 @@
 #include <vector>
 
 #include "../../native/xen/abi.h"
+#include "fake_xen.h"
+#include "fake_xen_pv.h"
 
-namespace {
+namespace fake_xen {
 
-using xenferry::xen::DomainInfo;
-using xenferry::xen::FrameWord;
-using xenferry::xen::HypercallBuffer;
-using xenferry::xen::kPageTypeShift;
-using xenferry::xen::LogDirtyStatistics;
-
-constexpr std::size_t kPageBytes = 4096;
-constexpr std::uint8_t kXtab = 0xf;
-constexpr std::uint32_t kNoDomain = 0x7ff0;
-
-std::string path_of(std::uint32_t domid, const char* what) {
+std::string path_of(std::uint32_t domid, const std::string& what) {
   const char* const folder = std::getenv("FAKE_XEN");
   return std::string(folder == nullptr ? "." : folder) + "/" + std::to_string(domid) + "." + what;
 }
@@ -47,7 +39,7 @@ void tell(const char* format, ...) {
   std::fclose(calls);
 }
 
-std::vector<std::uint8_t> read_file(std::uint32_t domid, const char* what) {
+std::vector<std::uint8_t> read_file(std::uint32_t domid, const std::string& what) {
   std::vector<std::uint8_t> content;
   std::FILE* const file = std::fopen(path_of(domid, what).c_str(), "rb");
   if (file == nullptr) return content;
@@ -59,11 +51,32 @@ std::vector<std::uint8_t> read_file(std::uint32_t domid, const char* what) {
   return content;
 }
 
-void write_file(std::uint32_t domid, const char* what, const void* content, std::size_t size) {
+void write_file(std::uint32_t domid, const std::string& what, const void* content,
+                std::size_t size) {
   std::FILE* const file = std::fopen(path_of(domid, what).c_str(), "wb");
   std::fwrite(content, 1, size, file);
   std::fclose(file);
 }
+
+std::uint64_t read_number(std::uint32_t domid, const std::string& what) {
+  auto text = read_file(domid, what);
+  text.push_back(0);
+  return std::strtoull(reinterpret_cast<const char*>(text.data()), nullptr, 0);
+}
+
+}  // namespace fake_xen
+
+using namespace fake_xen;
+
+namespace {
+
+using xenferry::xen::DomainInfo;
+using xenferry::xen::FrameWord;
+using xenferry::xen::HypercallBuffer;
+using xenferry::xen::kPageTypeShift;
+using xenferry::xen::LogDirtyStatistics;
+
+constexpr std::uint32_t kNoDomain = 0x7ff0;
 
 int fail(int error) {
   errno = error;
@@ -110,13 +123,12 @@ void* xc_interface_open(void*, void*, unsigned) { return std::malloc(1); }
 int xc_version(void*, int, void*) { return 4 << 16 | FAKE_XEN_MINOR; }
 
 int xc_domain_getinfolist(void*, std::uint32_t first, unsigned, void* out) {
-  auto flags = read_file(first, "flags");
-  const bool is_there = !flags.empty();
-  flags.push_back(0);
+  const bool is_there = !read_file(first, "flags").empty();
   DomainInfo info{};
   info.domid = static_cast<std::uint16_t>(is_there ? first : kNoDomain);
-  info.flags = static_cast<std::uint32_t>(
-      std::strtoul(reinterpret_cast<const char*>(flags.data()), nullptr, 0));
+  info.flags = static_cast<std::uint32_t>(read_number(first, "flags"));
+  info.shared_info_frame = read_number(first, "shared");
+  info.vcpu_id_max = static_cast<std::uint32_t>(read_number(first, "vcpus")) - 1;
   std::memcpy(out, &info, sizeof info);
   return 1;
 }
@@ -206,6 +218,7 @@ int xc_get_pfn_type_batch(void*, std::uint32_t domid, unsigned count, FrameWord*
 
 int xc_domain_populate_physmap(void*, std::uint32_t domid, unsigned long count, unsigned order,
                                unsigned, FrameWord* frames) {
+  if (is_pv(domid)) return populate_pv(domid, count, frames);
   auto types = read_file(domid, "types");
   for (unsigned long index = 0; index < count; ++index) {
     const std::size_t end = frames[index] + (std::size_t{1} << order);
