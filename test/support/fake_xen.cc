@@ -127,6 +127,10 @@ int xc_domain_getinfolist(void*, std::uint32_t first, unsigned, void* out) {
   DomainInfo info{};
   info.domid = static_cast<std::uint16_t>(is_there ? first : kNoDomain);
   info.flags = static_cast<std::uint32_t>(read_number(first, "flags"));
+  const auto types = read_file(first, "types");
+  info.total_pages =
+      static_cast<std::uint64_t>(std::count(types.begin(), types.end(), std::uint8_t{0}));
+  info.online_vcpus = 2;
   info.shared_info_frame = read_number(first, "shared");
   info.vcpu_id_max = static_cast<std::uint32_t>(read_number(first, "vcpus")) - 1;
   std::memcpy(out, &info, sizeof info);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { PAGE_BYTES } from "../../src/base/units.ts";
+import { parseProfile } from "../../src/report/profile.ts";
 import { BROKEN, FakeXen, fakeLibraries, HOLE, RAM } from "../support/fake-xen.ts";
 import type { LibxlMessage } from "../support/libxl.ts";
 
@@ -142,6 +143,22 @@ describe("a live save", () => {
     await xen.restore(6, "image");
     expect(differences(5, 6, types)).toEqual([]);
     expect(xen.page(6, 1999).equals(fresh)).toBe(true);
+  });
+
+  test("writes its profile where the settings say", async () => {
+    makeGuest(5);
+    const environment = { XENFERRY_PROFILE: path.join(xen.folder, "profile-%d.json") };
+    await xen.save(5, { image: "image", flags: LIVE, environment });
+    const profile = parseProfile(readFileSync(path.join(xen.folder, "profile-5.json"), "utf8"));
+    const image = readFileSync(path.join(xen.folder, "image"));
+    expect(profile).toMatchObject({
+      operation: "migrate",
+      outcome: "completed",
+      guest: { name: "domain 5", kind: "xen-hvm", vcpus: 2 },
+      totalBytes: image.length,
+      totalPagesSent: 1200,
+    });
+    expect(profile.iterations.map(({ phase }) => phase)).toEqual(["precopy", "stop-and-copy"]);
   });
 
   test("with debug has the receiver compare every page", async () => {
