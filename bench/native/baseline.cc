@@ -18,6 +18,7 @@ const std::map<std::string, void (*)(const Options&)> kSubcommands = {
     {"raw-send", raw_send},           {"raw-receive", raw_receive},      {"stock-send", stock_send},
     {"stock-receive", stock_receive}, {"memcpy", copy_memory},           {"read", read_memory},
     {"write-direct", write_direct},   {"random-file", make_random_file}, {"sum", sum_file},
+    {"read-direct", read_direct},     {"drop-file", drop_file},
 };
 
 int run(std::span<char*> arguments) {

@@ -1,6 +1,7 @@
 // What this machine does with memory and files without any transport.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -52,6 +53,30 @@ void write_direct(const Options& options) {
   }
   if (fdatasync(fd.get()) != 0) fail("fdatasync");
   print_report(size_bytes, stopwatch.cost());
+}
+
+void read_direct(const Options& options) {
+  const std::unique_ptr<void, decltype(&std::free)> buffer{
+      std::aligned_alloc(kPageBytes, kPieceBytes), &std::free};
+  const UniqueFd fd = open_file(options.text("path"), O_RDONLY | O_DIRECT);
+  const Stopwatch stopwatch;
+  std::size_t size_bytes = 0;
+  for (;;) {
+    const ssize_t count =
+        pread(fd.get(), buffer.get(), kPieceBytes, static_cast<off_t>(size_bytes));
+    if (count < 0) fail("pread");
+    size_bytes += static_cast<std::size_t>(count);
+    if (count < static_cast<ssize_t>(kPieceBytes)) break;
+  }
+  print_report(size_bytes, stopwatch.cost());
+}
+
+void drop_file(const Options& options) {
+  const UniqueFd fd = open_file(options.text("path"), O_RDONLY);
+  const Stopwatch stopwatch;
+  if (fsync(fd.get()) != 0) fail("fsync");
+  if (posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED) != 0) fail("posix_fadvise");
+  print_report(0, stopwatch.cost());
 }
 
 void make_random_file(const Options& options) {

@@ -27,6 +27,10 @@ void read_memory(const Options& options);
 // path= bytes=: writes a file past the page cache, up to its being on the medium.
 void write_direct(const Options& options);
 
+// path=: reads a file past the page cache; takes one out of the page cache.
+void read_direct(const Options& options);
+void drop_file(const Options& options);
+
 // path= bytes= seed=: makes a file of random content; path=: prints the sum of a file.
 void make_random_file(const Options& options);
 void sum_file(const Options& options);

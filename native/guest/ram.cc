@@ -2,13 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
 
-#include "../host/uapi.h"
+#include "../host/userfault.h"
 
 namespace xenferry::guest {
 namespace {
@@ -24,37 +23,6 @@ UniqueFd make_memfd(const char* name, std::size_t size_bytes) {
   return fd;
 }
 
-// An ordinary user may open a userfaultfd for faults from user mode; write-protection in the
-// asynchronous mode needs no more, since the kernel resolves the faults itself.
-UniqueFd open_userfaultfd() {
-  UniqueFd fd{
-      static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | uapi::kUffdUserModeOnly))};
-  if (fd.get() < 0) fail("userfaultfd");
-  uffdio_api api{};
-  api.api = UFFD_API;
-  api.features = uapi::kUffdFeatureWpAsync | uapi::kUffdFeatureWpHugetlbfsShmem |
-                 uapi::kUffdFeatureWpUnpopulated;
-  if (ioctl(fd.get(), UFFDIO_API, &api) != 0) fail("UFFDIO_API (write-protect async)");
-  return fd;
-}
-
-// The scan that the saving side will do, tried on ourselves: old kernels refuse it.
-void probe_pagemap_scan(std::uint64_t address) {
-  UniqueFd pagemap{open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)};
-  if (pagemap.get() < 0) fail("open /proc/self/pagemap");
-  uapi::PagemapScanArg scan{};
-  scan.size = sizeof scan;
-  scan.flags = uapi::kScanCheckWpAsync;
-  scan.start = address;
-  scan.end = address + kPageBytes;
-  scan.category_mask = uapi::kPageIsWritten;
-  scan.return_mask = uapi::kPageIsWritten;
-  uapi::PageRegion region{};
-  scan.vec = reinterpret_cast<std::uint64_t>(&region);
-  scan.vec_len = 1;
-  if (ioctl(pagemap.get(), uapi::kPagemapScan, &scan) < 0) fail("PAGEMAP_SCAN");
-}
-
 }  // namespace
 
 Ram::Ram(std::size_t page_count, LogDirtyChoice choice)
@@ -67,10 +35,9 @@ Ram::Ram(std::size_t page_count, LogDirtyChoice choice)
     return;
   }
   try {
-    track_by_userfaultfd();
+    userfault_fd_ = host::track_writes(address(), page_count_ * kPageBytes);
   } catch (const std::system_error& error) {
     if (choice == LogDirtyChoice::kUserfaultfd) throw;
-    userfault_fd_ = UniqueFd{};
     software_reason_ = error.what();
     track_by_software();
   }
@@ -100,16 +67,6 @@ std::vector<std::pair<std::size_t, std::size_t>> Ram::populated_extents() const 
     at = hole;
   }
   return extents;
-}
-
-void Ram::track_by_userfaultfd() {
-  userfault_fd_ = open_userfaultfd();
-  uffdio_register range{};
-  range.range.start = address();
-  range.range.len = page_count_ * kPageBytes;
-  range.mode = UFFDIO_REGISTER_MODE_WP;
-  if (ioctl(userfault_fd_.get(), UFFDIO_REGISTER, &range) != 0) fail("UFFDIO_REGISTER");
-  probe_pagemap_scan(address());
 }
 
 void Ram::track_by_software() {

@@ -40,7 +40,6 @@ class Ram {
   std::vector<std::pair<std::size_t, std::size_t>> populated_extents() const;
 
  private:
-  void track_by_userfaultfd();
   void track_by_software();
 
   std::size_t page_count_;

@@ -5,20 +5,23 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <system_error>
 #include <vector>
 
 #include "async.h"
 #include "dirty.h"
 #include "failure.h"
+#include "library.h"
 #include "mapping.h"
 #include "memory.h"
+#include "userfault.h"
 
 namespace {
 
 using namespace xenferry;
 
-constexpr std::uint32_t kAbiVersion = 1;
+constexpr std::uint32_t kAbiVersion = 2;
 constexpr std::size_t kPageBytes = 4096;
 
 std::size_t size_argument(const Napi::Value& value) {
@@ -154,6 +157,24 @@ Napi::Value write_pages(const Napi::CallbackInfo& info) {
       });
 }
 
+// writeTrackingObstacle(): a reason, or undefined.
+Napi::Value write_tracking_obstacle(const Napi::CallbackInfo& info) {
+  const std::string reason = host::write_tracking_obstacle();
+  return reason.empty() ? info.Env().Undefined() : Napi::String::New(info.Env(), reason);
+}
+
+// locateLibrary(soname): { path } or { reason }.
+Napi::Value locate_library(const Napi::CallbackInfo& info) {
+  const auto place = host::locate_library(info[0].As<Napi::String>().Utf8Value());
+  auto result = Napi::Object::New(info.Env());
+  if (place.reason.empty()) {
+    result["path"] = place.path;
+  } else {
+    result["reason"] = place.reason;
+  }
+  return result;
+}
+
 Napi::Value set_error_class(const Napi::CallbackInfo& info) {
   host::set_error_class(info);
   return info.Env().Undefined();
@@ -173,6 +194,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("findPopulated", find_populated);
   add("readPages", read_pages);
   add("writePages", write_pages);
+  add("writeTrackingObstacle", write_tracking_obstacle);
+  add("locateLibrary", locate_library);
   return exports;
 }
 

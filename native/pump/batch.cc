@@ -65,10 +65,18 @@ std::span<iovec> Batch::record(const GuestRam& ram, engine::EncodePageDataHead* 
   return parts_;
 }
 
-std::span<iovec> Batch::record(engine::ConstBytes pages, engine::ConstWords numbers,
+std::span<iovec> Batch::record(std::span<const std::uint8_t* const> pages,
                                engine::EncodePageDataHead* encode) {
   begin_record(encode);
-  if (!numbers.empty()) add_runs(pages, numbers, 0);
+  const std::uint8_t* end_of_last = nullptr;
+  for (const std::uint8_t* const page : pages) {
+    if (page == end_of_last) {
+      parts_.back().iov_len += engine::kPageBytes;
+    } else {
+      parts_.push_back(part_of({page, engine::kPageBytes}));
+    }
+    end_of_last = page + engine::kPageBytes;
+  }
   return parts_;
 }
 

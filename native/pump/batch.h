@@ -44,9 +44,8 @@ class Batch {
   // Valid until the batch changes. `encode` is the engine's.
   std::span<iovec> record(const GuestRam& ram, engine::EncodePageDataHead* encode);
 
-  // The same with pages that are known otherwise than by their frames: number n is page n of
-  // `pages`.
-  std::span<iovec> record(engine::ConstBytes pages, engine::ConstWords numbers,
+  // The same with pages that lie anywhere.
+  std::span<iovec> record(std::span<const std::uint8_t* const> pages,
                           engine::EncodePageDataHead* encode);
 
   // The same with copies of the pages, one behind the other.

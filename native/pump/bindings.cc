@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "async.h"
+#include "image_file.h"
+#include "image_source.h"
 #include "js.h"
 #include "ram_file.h"
 #include "readable_watch.h"
@@ -90,6 +92,13 @@ class Sender : public Napi::ObjectWrap<Sender> {
   SendPump pump_;
 };
 
+FileAccess access_of(const Napi::Value& name) {
+  const auto text = name.As<Napi::String>().Utf8Value();
+  return text == "direct"   ? FileAccess::kDirect
+         : text == "cached" ? FileAccess::kCached
+                            : FileAccess::kAuto;
+}
+
 // new Iteration({ sender, dirty, populated?, elidesZeroPages, counters }): one pass over dirty
 // pages.
 class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
@@ -101,7 +110,9 @@ class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
         iteration_(plan_of(info[0].As<Napi::Object>())) {}
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Iteration", {InstanceMethod<&IterationHandle::send>("send")});
+    return DefineClass(env, "Iteration",
+                       {InstanceMethod<&IterationHandle::send>("send"),
+                        InstanceMethod<&IterationHandle::send_to_image>("sendToImage")});
   }
 
  private:
@@ -135,12 +146,35 @@ class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
         info.Env(), {job, info.This().As<Napi::Object>()}, work, to_js);
   }
 
+  // sendToImage({ fd, position, fileAccess, laneCount, cancel }): { bytes, directBytes }.
+  Napi::Value send_to_image(const Info& info) {
+    const auto job = info[0].As<Napi::Object>();
+    const int fd = fd_of(job, "fd");
+    const std::uint64_t position = whole(job, "position");
+    const FileAccess access = access_of(job.Get("fileAccess"));
+    const std::size_t lane_count = whole(job, "laneCount");
+    const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
+    const auto work = [=, this, &cancel] {
+      ImageFile file{fd, position, access};
+      const std::uint64_t bytes = send_into(file, pump_, iteration_, lane_count, cancel);
+      return std::pair{bytes, file.direct_bytes()};
+    };
+    const auto to_js = [](Napi::Env env, const std::pair<std::uint64_t, std::uint64_t>& sent) {
+      auto object = Napi::Object::New(env);
+      object["bytes"] = Napi::Number::New(env, static_cast<double>(sent.first));
+      object["directBytes"] = Napi::Number::New(env, static_cast<double>(sent.second));
+      return object;
+    };
+    return PumpCall<decltype(work), decltype(to_js)>::start(
+        info.Env(), {job, info.This().As<Napi::Object>()}, work, to_js);
+  }
+
   Napi::ObjectReference job_;
   SendPump& pump_;
   Iteration iteration_;
 };
 
-// receivePages({ fd, ram, offset, type, bodyBytes, threadCount, cancel })
+// receivePages({ fd, fileAccess?, ram, offset, type, bodyBytes, threadCount, cancel })
 Napi::Value receive_pages(const Info& info) {
   const auto job = info[0].As<Napi::Object>();
   const int fd = fd_of(job, "fd");
@@ -150,9 +184,21 @@ Napi::Value receive_pages(const Info& info) {
                               static_cast<std::uint32_t>(whole(job, "bodyBytes"))};
   const std::size_t thread_count = whole(job, "threadCount");
   const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
-  const auto work = [=, &ram, &cancel] {
+  std::optional<FileAccess> access;
+  if (job.Has("fileAccess")) access = access_of(job.Get("fileAccess"));
+  const auto work = [=, &ram, &cancel]() -> ReceivedFrom {
+    const auto run = [&](PageSource& source) {
+      return ReceivePump{source, ram, engine::measured_operations(), offset}.run(first,
+                                                                                 thread_count);
+    };
+    if (access.has_value()) {
+      ImageSource image{fd, offset, *access, cancel};
+      const Received received = run(image);
+      return {received, image.direct_bytes()};
+    }
     Inlet inlet{fd, cancel};
-    return ReceivePump{inlet, ram, engine::measured_operations(), offset}.run(first, thread_count);
+    StreamSource stream{inlet};
+    return {run(stream), 0};
   };
   return PumpCall<decltype(work), decltype(&received_to_js)>::start(info.Env(), {job}, work,
                                                                     &received_to_js);

@@ -17,6 +17,7 @@ class Counters {
     kPagesUnchanged,
     kBytes,
     kScanNs,
+    kPagesDeferred,
     kCount,
   };
 

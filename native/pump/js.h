@@ -46,7 +46,14 @@ class CancelHandle : public Napi::ObjectWrap<CancelHandle> {
   Cancel cancel_;
 };
 
-inline Napi::Object received_to_js(Napi::Env env, const Received& received) {
+// What was received, and how many octets of it past the page cache.
+struct ReceivedFrom {
+  Received received;
+  std::uint64_t direct_bytes = 0;
+};
+
+inline Napi::Object received_to_js(Napi::Env env, const ReceivedFrom& from) {
+  const Received& received = from.received;
   auto object = Napi::Object::New(env);
   const auto set = [&](const char* name, std::uint64_t value) {
     object[name] = Napi::Number::New(env, static_cast<double>(value));
@@ -55,6 +62,7 @@ inline Napi::Object received_to_js(Napi::Env env, const Received& received) {
   set("entries", received.entries);
   set("dataPages", received.data_pages);
   set("bytes", received.bytes);
+  set("directBytes", from.direct_bytes);
   set("nextType", received.next.type);
   set("nextBodyBytes", received.next.body_bytes);
   return object;

@@ -25,16 +25,11 @@ engine::ConstWords indexes_in(const Window& window, engine::ConstWords pfns, eng
   return out.first(pfns.size());
 }
 
-std::uint64_t bytes_of(std::span<const iovec> record) {
-  return std::accumulate(record.begin(), record.end(), std::uint64_t{0},
-                         [](std::uint64_t sum, const iovec& part) { return sum + part.iov_len; });
-}
-
 }  // namespace
 
 Lane::Lane(const LaneParts& parts) : parts_(parts) {}
 
-std::uint64_t Lane::run(Iteration& iteration, Outlet& outlet, const Cancel& cancel) {
+std::uint64_t Lane::run(Iteration& iteration, RecordOutlet& outlet, const Cancel& cancel) {
   const IterationPlan& plan = iteration.plan();
   std::uint64_t bytes = 0;
   while (iteration.claim(batch_, parts_.operations)) {
@@ -150,16 +145,15 @@ void Lane::keep_copy(std::size_t copy, std::size_t as) {
               copies_.begin() + static_cast<std::ptrdiff_t>(as * engine::kPageBytes));
 }
 
-std::uint64_t Lane::send_batch(Outlet& outlet, const Cancel& cancel) {
+std::uint64_t Lane::send_batch(RecordOutlet& outlet, const Cancel& cancel) {
   const CompressionMode mode = parts_.compression.load(std::memory_order_relaxed);
   const auto start = std::chrono::steady_clock::now();
   const std::uint64_t data_bytes = batch_.data_pfns().size() * engine::kPageBytes;
   const bool packs = data_bytes > 0 && mode != CompressionMode::kNever &&
                      (mode == CompressionMode::kAlways || choice_.packs_next());
   const std::span<iovec> record = packs ? packed_record() : plain_record();
-  const std::uint64_t bytes = bytes_of(record);
-  parts_.throttle.await(bytes, cancel);
-  outlet.write_all(record);
+  parts_.throttle.await(bytes_of(record), cancel);
+  const std::uint64_t bytes = outlet.send(record);
   if (data_bytes > 0) choice_.sent(data_bytes, packs, std::chrono::steady_clock::now() - start);
   return bytes;
 }

@@ -12,8 +12,8 @@
 #include "digests.h"
 #include "guest_ram.h"
 #include "iteration.h"
+#include "record_outlet.h"
 #include "throttle.h"
-#include "wire.h"
 
 namespace xenferry::pump {
 
@@ -33,7 +33,7 @@ class Lane {
 
   // Claims batches of `iteration` and sends them until none are left; returns octets sent.
   // Throws Failure TRANSPORT_LOST or kCancelled.
-  std::uint64_t run(Iteration& iteration, Outlet& outlet, const Cancel& cancel);
+  std::uint64_t run(Iteration& iteration, RecordOutlet& outlet, const Cancel& cancel);
 
  private:
   void choose_types(const IterationPlan& plan);
@@ -43,7 +43,7 @@ class Lane {
   void drop_unchanged(const IterationPlan& plan);
   void forget_digests();
   void keep_copy(std::size_t copy, std::size_t as);
-  std::uint64_t send_batch(Outlet& outlet, const Cancel& cancel);
+  std::uint64_t send_batch(RecordOutlet& outlet, const Cancel& cancel);
   std::span<iovec> plain_record();
   std::span<iovec> packed_record();
   engine::ConstBytes copies() const;

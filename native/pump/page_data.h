@@ -7,8 +7,10 @@
 
 namespace xenferry::pump {
 
-// Record types. Source: src/format/libxc.ts, src/format/own.ts.
+// Record types. Source: src/format/libxc.ts, src/format/own.ts, src/format/page-alignment.ts.
 inline constexpr std::uint32_t kPageDataType = 1;
+// Room before a PAGE_DATA, so that its pages lie at multiples of the page size in a file.
+inline constexpr std::uint32_t kPageAlignmentType = 0x8044'4150;
 // A PAGE_DATA whose pages are packed: between two of us only, where both said that they can. Behind
 // the pfn words come, for each 64 of the pages with data, four octets of length and so many octets:
 // a zstd frame, or the pages as they are where those are as many octets as the pages.

@@ -11,7 +11,7 @@ SendPump::SendPump(GuestRam ram, const engine::Operations& operations,
       throttle_(bytes_per_second_max),
       digests_(std::move(digests)) {}
 
-std::uint64_t SendPump::send(Iteration& iteration, Outlet& outlet, const Cancel& cancel) {
+std::uint64_t SendPump::send(Iteration& iteration, RecordOutlet& outlet, const Cancel& cancel) {
   std::unique_ptr<Lane> lane = borrow_lane();
   const std::uint64_t bytes = lane->run(iteration, outlet, cancel);
   give_back(std::move(lane));

@@ -23,7 +23,7 @@ class SendPump {
   // Sends what it can claim of one iteration; returns octets sent when the kernel has all of them.
   // Any number of threads may do so for the same iteration, each with an outlet of its own.
   // Throws Failure TRANSPORT_LOST or kCancelled.
-  std::uint64_t send(Iteration& iteration, Outlet& outlet, const Cancel& cancel);
+  std::uint64_t send(Iteration& iteration, RecordOutlet& outlet, const Cancel& cancel);
 
   // Packs batches or not, from the next one on; only where zstd is available.
   void pack(CompressionMode mode) noexcept { mode_.store(mode, std::memory_order_relaxed); }

@@ -44,20 +44,6 @@ void widen(int fd) {
   }
 }
 
-// Drops `byte_count` octets from the front of `parts`.
-std::span<iovec> without(std::span<iovec> parts, std::size_t byte_count) {
-  while (!parts.empty() && byte_count >= parts.front().iov_len) {
-    byte_count -= parts.front().iov_len;
-    parts = parts.subspan(1);
-  }
-  if (byte_count > 0) {
-    iovec& first = parts.front();
-    first.iov_base = static_cast<std::byte*>(first.iov_base) + byte_count;
-    first.iov_len -= byte_count;
-  }
-  return parts;
-}
-
 }  // namespace
 
 Outlet::Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel)
@@ -79,6 +65,12 @@ void Outlet::write_all(std::span<iovec> parts) {
       throw lost("writev");
     }
   }
+}
+
+std::uint64_t Outlet::send(std::span<iovec> parts) {
+  const std::uint64_t bytes = bytes_of(parts);
+  write_all(parts);
+  return bytes;
 }
 
 ssize_t Outlet::write_some(std::span<const iovec> parts) {

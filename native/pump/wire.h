@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "cancel.h"
+#include "record_outlet.h"
 
 // Octets to and from descriptors, blocking or not: sockets, pipes, files. A wait ends at once when
 // it is cancelled. Descriptors are the caller's.
 namespace xenferry::pump {
 
 // Where a stream goes.
-class Outlet {
+class Outlet final : public RecordOutlet {
  public:
   // `position` is where a file goes on; none for sockets and pipes.
   // Where the kernel cannot take memory as it is mapped (another domain's pages cannot be pinned,
@@ -26,6 +27,8 @@ class Outlet {
   // Writes all parts in order, however little the kernel takes at a time; uses `parts` up.
   // Throws Failure TRANSPORT_LOST or kCancelled.
   void write_all(std::span<iovec> parts);
+
+  std::uint64_t send(std::span<iovec> parts) override;
 
  private:
   ssize_t write_some(std::span<const iovec> parts);

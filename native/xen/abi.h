@@ -29,6 +29,10 @@ struct HypercallBuffer {
 };
 static_assert(sizeof(HypercallBuffer) == 40);
 
+// Marks a buffer that is not copied to and from another. Source: xenctrl.h,
+// HYPERCALL_BUFFER_INIT_NO_BOUNCE.
+inline void* const kNotBounced = reinterpret_cast<void*>(-1);
+
 // Start of xc_domaininfo_t, which is longer and grew: the libraries are given more room.
 struct DomainInfo {
   std::uint16_t domid;
@@ -36,8 +40,40 @@ struct DomainInfo {
   std::uint32_t flags;
   std::uint64_t total_pages;
   std::uint64_t max_pages;
+  std::uint64_t outstanding_pages;
+  std::uint64_t shared_pages;
+  std::uint64_t paged_pages;
+  std::uint64_t shared_info_frame;
+  std::uint64_t cpu_time_ns;
+  std::uint32_t online_vcpus;
+  std::uint32_t vcpu_id_max;
 };
-static_assert(sizeof(DomainInfo) == 24);
+static_assert(sizeof(DomainInfo) == 72);
+
+// Start of xc_vcpuinfo_t.
+struct VcpuInfo {
+  std::uint32_t vcpu_id;
+  std::uint8_t is_online;
+  std::uint8_t is_blocked;
+  std::uint8_t is_running;
+  std::uint8_t padding;
+  std::uint64_t cpu_time_ns;
+  std::uint64_t cpu;
+};
+static_assert(sizeof(VcpuInfo) == 24);
+
+// xen_domctl, of which xc_domctl fills in the version; with room for what is added to its union.
+struct Domctl {
+  std::uint32_t command;
+  std::uint32_t interface_version;
+  std::uint16_t domid;
+  std::uint16_t padding[3];
+  std::uint8_t operation[240];
+};
+static_assert(sizeof(Domctl) == 256);
+
+// The domain whose memory is the hypervisor's own. Source: public/xen.h, DOMID_XEN.
+inline constexpr std::uint32_t kDomidXen = 0x7ff2;
 
 inline constexpr std::size_t kDomainInfoBytesMax = 1024;
 

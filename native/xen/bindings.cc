@@ -3,7 +3,8 @@
 #include <napi.h>
 
 #include "domain_handle.h"
-#include "memory.h"
+#include "memory_handle.h"
+#include "pv_source_handle.h"
 #include "send.h"
 
 namespace xenferry::xen {
@@ -22,13 +23,15 @@ bool flag(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::Boolean>().Value();
 }
 
-// new Sender({ domain, bytesPerSecondMax }): a domain's pages on their way out.
+// new Sender({ domain, pv?, bytesPerSecondMax }): a domain's pages on their way out; `pv` of a PV
+// domain has been loaded.
 class Sender : public Napi::ObjectWrap<Sender> {
  public:
   explicit Sender(const Info& info)
       : ObjectWrap(info),
         options_(Napi::Persistent(options_of(info))),
-        pump_(DomainHandle::of(options_of(info).Get("domain")), engine::measured_operations(),
+        pump_(DomainHandle::of(options_of(info).Get("domain")),
+              PvSourceHandle::of(options_of(info).Get("pv")), engine::measured_operations(),
               whole(options_of(info), "bytesPerSecondMax")) {}
 
   static Napi::Function define(Napi::Env env) {
@@ -36,13 +39,15 @@ class Sender : public Napi::ObjectWrap<Sender> {
   }
 
  private:
-  // send({ dirty, elidesZeroPages, namesHoles, keepsSuperpages, counters, fd, position?, cancel }):
-  // octets sent.
+  // send({ dirty, deferred?, elidesZeroPages, namesHoles, keepsSuperpages, counters, fd, position?,
+  // cancel }): octets sent.
   Napi::Value send(const Info& info) {
     const auto job = options_of(info);
     auto counters = job.Get("counters").As<Napi::BigUint64Array>();
     const SendPlan plan = {
         .dirty = bytes_of(job.Get("dirty")),
+        .deferred =
+            !job.Get("deferred").IsUndefined() ? bytes_of(job.Get("deferred")) : engine::Bytes{},
         .elides_zero_pages = flag(job, "elidesZeroPages"),
         .names_holes = flag(job, "namesHoles"),
         .keeps_superpages = flag(job, "keepsSuperpages"),
@@ -67,49 +72,6 @@ class Sender : public Napi::ObjectWrap<Sender> {
   DomainSendPump pump_;
 };
 
-// new Memory(domain): of a domain under construction.
-class MemoryHandle : public Napi::ObjectWrap<MemoryHandle> {
- public:
-  explicit MemoryHandle(const Info& info)
-      : ObjectWrap(info),
-        domain_(Napi::Persistent(options_of(info))),
-        memory_(DomainHandle::of(info[0])) {}
-
-  static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Memory",
-                       {InstanceMethod<&MemoryHandle::receive>("receive"),
-                        InstanceMethod<&MemoryHandle::mismatches>("mismatches")});
-  }
-
- private:
-  // receive({ fd, offset, type, bodyBytes, verifies, threadCount, cancel })
-  Napi::Value receive(const Info& info) {
-    const auto job = options_of(info);
-    const int fd = fd_of(job, "fd");
-    const std::uint64_t offset = whole(job, "offset");
-    const pump::RecordHeader first = {static_cast<std::uint32_t>(whole(job, "type")),
-                                      static_cast<std::uint32_t>(whole(job, "bodyBytes"))};
-    const std::size_t thread_count = whole(job, "threadCount");
-    const pump::Cancel& cancel = CancelHandle::of(job.Get("cancel"));
-    memory_.set_mode(flag(job, "verifies") ? DomainMemory::Mode::kVerify
-                                           : DomainMemory::Mode::kStore);
-    const auto work = [=, this, &cancel] {
-      pump::Inlet inlet{fd, cancel};
-      pump::ReceivePump receiver{inlet, memory_, engine::measured_operations(), offset};
-      return receiver.run(first, thread_count);
-    };
-    return pump::PumpCall<decltype(work), decltype(&pump::received_to_js)>::start(
-        info.Env(), {job, info.This().As<Napi::Object>()}, work, &pump::received_to_js);
-  }
-
-  Napi::Value mismatches(const Info& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(memory_.mismatches()));
-  }
-
-  Napi::ObjectReference domain_;
-  DomainMemory memory_;
-};
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["abiVersion"] = Napi::Number::New(env, kAbiVersion);
   exports["Cancel"] = CancelHandle::define(env);
@@ -117,6 +79,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Domain"] = DomainHandle::define(env);
   exports["Sender"] = Sender::define(env);
   exports["Memory"] = MemoryHandle::define(env);
+  exports["PvSource"] = PvSourceHandle::define(env);
+  exports["PvMemory"] = PvMemoryHandle::define(env);
   return exports;
 }
 

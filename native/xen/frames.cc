@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "pv_failure.h"
+
 namespace xenferry::xen {
 namespace {
 
@@ -34,8 +36,9 @@ void type_frames(const Domain& domain, std::span<const FrameWord> frames, engine
   }
 }
 
-FrameWindow::FrameWindow(const Domain& domain)
+FrameWindow::FrameWindow(const Domain& domain, const PvSource* pv)
     : domain_(domain),
+      pv_(pv),
       pfns_(kFramesMax),
       frames_(kFramesMax),
       types_(kFramesMax),
@@ -45,17 +48,27 @@ FrameWindow::FrameWindow(const Domain& domain)
 void FrameWindow::load(std::size_t frame_count) {
   unload();
   count_ = frame_count;
-  std::copy_n(pfns_.begin(), count_, frames_.begin());
+  std::transform(pfns_.begin(), pfns_.begin() + static_cast<std::ptrdiff_t>(count_),
+                 frames_.begin(), [this](std::uint32_t pfn) {
+                   return pv_ == nullptr ? FrameWord{pfn} : pv_->frames().mfn_of(pfn);
+                 });
   type_frames(domain_, std::span(frames_).first(count_), types_);
   map();
+  if (pv_ != nullptr) copy_tables();
+}
+
+const std::uint8_t* FrameWindow::page(std::uint32_t number) const noexcept {
+  if (number < mapped_count_) return mapped_pages().data() + number * engine::kPageBytes;
+  return reinterpret_cast<const std::uint8_t*>(tables_[number - mapped_count_].data());
 }
 
 void FrameWindow::map() {
   std::uint32_t mapped = 0;
   for (std::size_t entry = 0; entry < count_; ++entry) {
     page_numbers_[entry] = has_data(types_[entry]) ? mapped : kNotMapped;
-    if (has_data(types_[entry])) frames_[mapped++] = pfns_[entry];
+    if (has_data(types_[entry])) frames_[mapped++] = frames_[entry];
   }
+  mapped_count_ = mapped;
   if (mapped == 0) return;
   pages_.emplace(domain_.host(), domain_.domid(), PROT_READ,
                  std::span<const FrameWord>(frames_).first(mapped),
@@ -65,6 +78,36 @@ void FrameWindow::map() {
     types_[entry] = kXtab;
     page_numbers_[entry] = kNotMapped;
   }
+}
+
+void FrameWindow::copy_tables() {
+  tables_.clear();
+  for (std::size_t entry = 0; entry < count_; ++entry) {
+    const unsigned level = table_level(types_[entry]);
+    if (level > 0 && page_numbers_[entry] != kNotMapped) {
+      page_numbers_[entry] = copy_table(entry, level);
+    }
+  }
+}
+
+// Number of the table's copy; kInMotion where it cannot be told what it means.
+std::uint32_t FrameWindow::copy_table(std::size_t entry, unsigned level) {
+  const auto* const words = reinterpret_cast<const std::uint64_t*>(page(page_numbers_[entry]));
+  TableCopy copy;
+  const TableOutcome outcome =
+      normalise_table(ConstTable{words, kTableEntries}, copy, level, pv_->tables());
+  switch (outcome.fault) {
+    case TableFault::kForeignFrame:
+      return kInMotion;
+    case TableFault::kSuperpage:
+      throw guest_fault("superpageEntry", outcome.entry);
+    case TableFault::kLevel:
+      throw guest_fault("level4TablePfn", pfns_[entry]);
+    case TableFault::kNone:
+      break;
+  }
+  tables_.push_back(copy);
+  return mapped_count_ + static_cast<std::uint32_t>(tables_.size()) - 1;
 }
 
 }  // namespace xenferry::xen

@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::size_t kWordBits = 64;
 
-// Marks a buffer that is not copied to and from another. Source: xenctrl.h,
-// HYPERCALL_BUFFER_INIT_NO_BOUNCE.
-void* const kNotBounced = reinterpret_cast<void*>(-1);
-
 // Source: public/version.h, XENVER_version.
 constexpr int kVersionCommand = 0;
 

@@ -112,6 +112,18 @@ void find_control(const Shelf& shelf, Functions& found) {
   find(shelf, "xc_dom_console_init", found.init_console);
 }
 
+void find_pv(const Shelf& shelf, Functions& found) {
+  need(shelf, "xc_domain_get_guest_width", found.guest_width);
+  need(shelf, "xc_maximum_ram_page", found.maximum_ram_page);
+  need(shelf, "xc_machphys_mfn_list", found.machphys_mfn_list);
+  need(shelf, "xc_memory_op", found.memory_op);
+  need(shelf, "xc_mmuext_op", found.mmuext_op);
+  need(shelf, "xc_domctl", found.domctl);
+  need(shelf, "xc_vcpu_getinfo", found.vcpu_get_info);
+  need(shelf, "xc_vcpu_getcontext", found.vcpu_get_context);
+  need(shelf, "xc_vcpu_setcontext", found.vcpu_set_context);
+}
+
 void find_foreign(const Shelf& shelf, Functions& found) {
   need(shelf, "xenforeignmemory_open", found.foreign_open);
   need(shelf, "xenforeignmemory_map", found.foreign_map);
@@ -139,6 +151,7 @@ Libraries open_libraries(const std::string& folder) {
   const Shelf shelf = {control, guest};
   Functions& found = libraries.functions;
   find_control(shelf, found);
+  find_pv(shelf, found);
   find_log_dirty(shelf, libraries.minor, found);
   find_policies(shelf, libraries.minor, found);
   find_foreign({need_library(folder, "libxenforeignmemory.so.1")}, found);

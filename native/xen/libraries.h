@@ -37,6 +37,17 @@ struct Functions {
   int (*set_hvm_param)(Xc*, std::uint32_t domid, std::uint32_t index, std::uint64_t value);
   int (*seed_grants)(Xc*, std::uint32_t domid, bool is_hvm, FrameWord console_gfn,
                      FrameWord store_gfn, std::uint32_t console_domid, std::uint32_t store_domid);
+  // What only PV guests need.
+  int (*guest_width)(Xc*, std::uint32_t domid, unsigned* width_bytes);
+  int (*maximum_ram_page)(Xc*, FrameWord* mfn);
+  int (*machphys_mfn_list)(Xc*, unsigned long count, FrameWord* mfns);
+  long (*memory_op)(Xc*, unsigned command, void* argument, std::size_t size);
+  int (*mmuext_op)(Xc*, void* operations, unsigned count, std::uint32_t domid);
+  int (*domctl)(Xc*, Domctl*);
+  int (*vcpu_get_info)(Xc*, std::uint32_t domid, std::uint32_t vcpu_id, VcpuInfo*);
+  int (*vcpu_get_context)(Xc*, std::uint32_t domid, std::uint32_t vcpu_id, void* context);
+  int (*vcpu_set_context)(Xc*, std::uint32_t domid, std::uint32_t vcpu_id, void* context);
+
   // Since 4.21 a console page is more than zeros.
   int (*init_console)(Xc*, std::uint32_t domid, FrameWord console_gfn);
 

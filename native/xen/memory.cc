@@ -5,20 +5,22 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <numeric>
 
 namespace xenferry::xen {
 
-MappedChunk::MappedChunk(const Domain& domain, std::uint32_t number)
-    : MappedChunk(map(domain, number)) {}
+MappedChunk::MappedChunk(const Domain& domain, const FrameOf& frame_of, std::uint32_t number)
+    : MappedChunk(map(domain, frame_of, number)) {}
 
 MappedChunk::MappedChunk(Mapping mapping)
     : pages(std::move(mapping.pages)), mapped(mapping.mapped) {}
 
-MappedChunk::Mapping MappedChunk::map(const Domain& domain, std::uint32_t number) {
+MappedChunk::Mapping MappedChunk::map(const Domain& domain, const FrameOf& frame_of,
+                                      std::uint32_t number) {
   std::array<FrameWord, kFrames> frames;
   std::array<int, kFrames> errors;
-  std::iota(frames.begin(), frames.end(), FrameWord{number} * kFrames);
+  for (std::size_t frame = 0; frame < kFrames; ++frame) {
+    frames[frame] = frame_of(std::uint64_t{number} * kFrames + frame);
+  }
   Mapping mapping{
       ForeignPages{domain.host(), domain.domid(), PROT_READ | PROT_WRITE, frames, errors}, {}};
   for (std::size_t frame = 0; frame < kFrames; ++frame) mapping.mapped[frame] = errors[frame] == 0;
@@ -32,7 +34,7 @@ std::shared_ptr<const MappedChunk> MappedChunks::with_frame(std::uint32_t pfn) {
   std::shared_ptr<const MappedChunk>& chunk = chunks_[number];
   if (chunk != nullptr && chunk->mapped.test(frame)) return chunk;
   if (chunk == nullptr) ages_.push_back(number);
-  chunk = std::make_shared<const MappedChunk>(domain_, number);
+  chunk = std::make_shared<const MappedChunk>(domain_, frame_of_, number);
   if (!chunk->mapped.test(frame)) {
     throw pump::Failure{"GUEST_HOST_CALL", {{"unmappedPfn", pfn}}};
   }
@@ -48,7 +50,16 @@ void MappedChunks::make_room() {
   }
 }
 
-void DomainMemory::expect(engine::ConstWords pfns, engine::ConstBytes types) {
+void MappedChunks::clear() {
+  const std::lock_guard<std::mutex> mapping(mapping_);
+  chunks_.clear();
+  ages_.clear();
+}
+
+HvmMemory::HvmMemory(const Domain& domain)
+    : DomainMemory(domain, [](std::uint64_t pfn) { return FrameWord{pfn}; }), physmap_(domain) {}
+
+void HvmMemory::expect(engine::ConstWords pfns, engine::ConstBytes types) {
   physmap_.populate(pfns, types);
 }
 

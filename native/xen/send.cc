@@ -4,8 +4,17 @@
 #include <chrono>
 #include <numeric>
 
+#include "pv_failure.h"
+
 namespace xenferry::xen {
 namespace {
+
+// Notes a frame that cannot be sent now.
+void defer(const SendPlan& plan, std::uint32_t pfn) {
+  if (plan.deferred.empty()) throw guest_fault("pageTablePfn", pfn);
+  plan.deferred[pfn / 8] |= static_cast<std::uint8_t>(1u << (pfn % 8));
+  plan.counters.add(pump::Counters::kPagesDeferred, 1);
+}
 
 constexpr std::uint32_t chunk_of(std::uint32_t pfn) { return pfn / pump::kBatchPagesMax; }
 
@@ -16,10 +25,12 @@ std::uint64_t bytes_of(std::span<const iovec> record) {
 
 }  // namespace
 
-DomainSendPump::DomainSendPump(const Domain& domain, const engine::Operations& operations,
+DomainSendPump::DomainSendPump(const Domain& domain, const PvSource* pv,
+                               const engine::Operations& operations,
                                std::uint64_t bytes_per_second_max)
-    : operations_(operations), throttle_(bytes_per_second_max), window_(domain) {
+    : operations_(operations), throttle_(bytes_per_second_max), window_(domain, pv) {
   page_numbers_.reserve(pump::kBatchPagesMax);
+  pages_.reserve(pump::kBatchPagesMax);
 }
 
 std::uint64_t DomainSendPump::send(const SendPlan& plan, pump::Outlet& outlet,
@@ -63,6 +74,10 @@ std::size_t DomainSendPump::fill_batch(const SendPlan& plan, std::size_t entry) 
     if (plan.keeps_superpages && chunk_of(window_.pfn(entry)) != chunk) break;
     const std::uint8_t type = window_.type(entry);
     if (type == kXtab && !plan.names_holes) continue;
+    if (window_.page_of(entry) == FrameWindow::kInMotion) {
+      defer(plan, window_.pfn(entry));
+      continue;
+    }
     if (has_data(type)) page_numbers_.push_back(window_.page_of(entry));
     pfns[count] = window_.pfn(entry);
     types[count++] = type;
@@ -73,15 +88,24 @@ std::size_t DomainSendPump::fill_batch(const SendPlan& plan, std::size_t entry) 
   return entry;
 }
 
-// Takes the data from the batch's pages of zeros.
+// Takes the data from the batch's pages of zeros. Page tables keep theirs: their type is wanted.
 void DomainSendPump::find_zero_pages() {
+  std::array<std::uint32_t, pump::kBatchPagesMax> numbers;
   std::array<std::uint8_t, pump::kBatchPagesMax> is_zero;
-  operations_.find_zero_pages.run()(window_.pages(), page_numbers_, is_zero);
+  std::size_t plain = 0;
   std::size_t page = 0;
+  for (const std::uint8_t type : batch_.types()) {
+    if (type == kNotab) numbers[plain++] = page_numbers_[page];
+    page += has_data(type) ? 1 : 0;
+  }
+  operations_.find_zero_pages.run()(window_.mapped_pages(),
+                                    engine::ConstWords(numbers).first(plain), is_zero);
+  plain = 0;
+  page = 0;
   std::size_t kept = 0;
   for (std::uint8_t& type : batch_.types()) {
     if (!has_data(type)) continue;
-    if (is_zero[page] != 0) {
+    if (type == kNotab && is_zero[plain++] != 0) {
       type = kXalloc;
     } else {
       page_numbers_[kept++] = page_numbers_[page];
@@ -93,8 +117,9 @@ void DomainSendPump::find_zero_pages() {
 
 std::uint64_t DomainSendPump::send_batch(const SendPlan& plan, pump::Outlet& outlet,
                                          const pump::Cancel& cancel) {
-  const std::span<iovec> record =
-      batch_.record(window_.pages(), page_numbers_, operations_.encode_page_data_head.run());
+  pages_.clear();
+  for (const std::uint32_t number : page_numbers_) pages_.push_back(window_.page(number));
+  const std::span<iovec> record = batch_.record(pages_, operations_.encode_page_data_head.run());
   const std::uint64_t bytes = bytes_of(record);
   throttle_.await(bytes, cancel);
   outlet.write_all(record);

@@ -17,6 +17,9 @@ namespace xenferry::xen {
 struct SendPlan {
   // Frames to send; their bits are cleared as they are taken.
   engine::Bytes dirty;
+  // Receives the bits of frames that cannot be sent now: page tables of a PV domain in the middle
+  // of a change. Empty once the domain stands still: then such a table fails the save.
+  engine::Bytes deferred;
   // Pages of zeros go as "allocate only": right only where the receiver has nothing else there.
   bool elides_zero_pages;
   // Names frames that hold nothing (XTAB), as Xen's own sender does; a receiver of an HVM guest
@@ -31,11 +34,12 @@ struct SendPlan {
 // Contract: src/migration/pump.ts.
 class DomainSendPump {
  public:
-  DomainSendPump(const Domain& domain, const engine::Operations& operations,
+  // `pv` is null unless the domain is a PV domain.
+  DomainSendPump(const Domain& domain, const PvSource* pv, const engine::Operations& operations,
                  std::uint64_t bytes_per_second_max);
 
   // Returns octets sent when the kernel has all of them.
-  // Throws Failure TRANSPORT_LOST, GUEST_HOST_CALL or kCancelled.
+  // Throws Failure TRANSPORT_LOST, GUEST_HOST_CALL, GUEST_FRAMES or kCancelled.
   std::uint64_t send(const SendPlan& plan, pump::Outlet& outlet, const pump::Cancel& cancel);
 
  private:
@@ -48,8 +52,9 @@ class DomainSendPump {
   pump::Throttle throttle_;
   FrameWindow window_;
   pump::Batch batch_;
-  // Numbers of the batch's data pages in the window.
+  // Numbers of the batch's data pages in the window, and where they are.
   std::vector<std::uint32_t> page_numbers_;
+  std::vector<const std::uint8_t*> pages_;
 };
 
 }  // namespace xenferry::xen

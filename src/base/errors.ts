@@ -63,6 +63,7 @@ const CODES = {
   GUEST_HOST_CALL: world("a system call on the guest failed"),
   GUEST_STATE: world("the guest refused its state records"),
   GUEST_PROTOCOL: world("the guest's program does not speak this version's control protocol"),
+  GUEST_FRAMES: world("the guest's own tables name frames that are not its own"),
   GUEST_PFN_RANGE: stream("the stream names a page outside the guest's memory"),
 
   TRANSPORT_ADDRESS: usage("the address is not understood"),

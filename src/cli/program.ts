@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { registerDemo } from "./commands/demo.ts";
+import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerImageCommands } from "./commands/images.ts";
@@ -55,6 +56,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerReceive(registrar);
   registerImageCommands(registrar);
   registerEngines(registrar);
+  registerDoctor(registrar);
   return {
     run: async (args) => {
       await program.parseAsync([...args], { from: "user" });

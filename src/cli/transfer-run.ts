@@ -1,6 +1,7 @@
 import { MigrationError } from "../base/errors.ts";
 import type { GuestSource } from "../guest/types.ts";
 import type { ProgressListener } from "../migration/progress.ts";
+import type { PumpOptions } from "../migration/pump.ts";
 import type { ChannelsUsed } from "../migration/source-channels.ts";
 import type { TransferOptions, TransferOutcome } from "../migration/transfer.ts";
 import type { Downtime, IterationStatistics, Profile } from "../report/profile.ts";
@@ -14,6 +15,8 @@ export interface TransferTask {
   readonly guest: GuestSource;
   readonly target: string;
   readonly options: TransferCliOptions;
+  /** How the file is written, of a save. */
+  readonly file?: Pick<PumpOptions, "alignsPages" | "fileAccess">;
 }
 
 /** What a save or migration reports when it ends well. */
@@ -81,9 +84,10 @@ export async function runTransfer(
       onProgress,
       signal,
       zeroPages,
-      pump: { bytesPerSecondMax, skipsUnchanged },
+      pump: { bytesPerSecondMax, skipsUnchanged, ...task.file },
     });
-    return await finish(endingOf(result));
+    const { directBytes } = result;
+    return await finish({ ...endingOf(result), ...(task.file && { directBytes }) });
   } catch (error) {
     await finish(failureOf(error, iterations));
     throw error;
@@ -96,6 +100,7 @@ type ProfileEnding = Pick<
   | "errorCode"
   | "stopReason"
   | "pump"
+  | "directBytes"
   | "channels"
   | "compression"
   | "downtime"

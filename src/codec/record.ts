@@ -6,6 +6,7 @@ import {
   RECORD_HEADER_BYTES,
 } from "../format/libxc.ts";
 import { libxlRecordName } from "../format/libxl.ts";
+import { ownRecordName } from "../format/page-alignment.ts";
 import type { RecordEvent } from "./events.ts";
 import { type ByteOrder, type Cursor, type Steps, viewOf } from "./steps.ts";
 
@@ -21,9 +22,9 @@ export function recordLabel(layer: "libxl" | "libxc", type: number): string {
   return recordName(layer, type) ?? `0x${type.toString(16)}`;
 }
 
-/** Spec name of a record type of `layer`; `undefined` for types that no spec names. */
+/** Name of a record type of `layer`, of a spec or our own; `undefined` for types without one. */
 export function recordName(layer: "libxl" | "libxc", type: number): string | undefined {
-  return layer === "libxl" ? libxlRecordName(type) : libxcRecordName(type);
+  return layer === "libxl" ? libxlRecordName(type) : (libxcRecordName(type) ?? ownRecordName(type));
 }
 
 /**

@@ -2,7 +2,13 @@ import { type AddonProbe, probeAddon } from "../base/addon.ts";
 import { MigrationError } from "../base/errors.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
+
+/** Exactly one of the two. */
+export interface LibraryPlace {
+  readonly path?: string;
+  readonly reason?: string;
+}
 
 /**
  * The host add-on: Linux calls on the memory of another process.
@@ -38,6 +44,10 @@ export interface HostAddon {
   /** Page i of `outPages` is page `pfns[i]` of the file; holes stay holes. */
   readPages(fd: number, pfns: Uint32Array, outPages: Uint8Array): Promise<number>;
   writePages(fd: number, pfns: Uint32Array, pages: Uint8Array): Promise<number>;
+  /** Why userfaultfd and PAGEMAP_SCAN cannot tell writes here; `undefined` where they can. */
+  writeTrackingObstacle(): string | undefined;
+  /** Where the dynamic linker finds a library, or why it cannot be opened. */
+  locateLibrary(soname: string): LibraryPlace;
 }
 
 /** Loads the host add-on, or says why there is none. */

@@ -195,8 +195,8 @@ class FolderRegistry implements Registry {
   }
 
   /**
-   * Moves a complete folder to a name; a folder with anything in it is never replaced. At once: the
-   * call takes microseconds, a thread of the pool ten times as long, and guests stand still for it.
+   * Moves a complete folder to a name; a folder with anything in it is never replaced. At once:
+   * guests stand still for it, and to wake a thread of the pool takes longer than the call.
    */
   async #place(folder: string, name: string): Promise<void> {
     try {

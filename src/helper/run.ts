@@ -47,7 +47,7 @@ async function attempt(parts: HelperParts): Promise<{ readonly error: unknown } 
   const { channel } = parts;
   const signal = AbortSignal.any([parts.signal, channel.lost]);
   try {
-    const settings = loadSettings(parts.environment);
+    const settings = await loadSettings(parts.environment);
     const backend = await parts.openBackend();
     signal.throwIfAborted();
     await work(parts, { backend, settings, signal });

@@ -1,42 +1,15 @@
 import { readFileSync } from "node:fs";
-import { z } from "zod";
 import { MigrationError } from "../base/errors.ts";
-import { parseSizeBytes } from "../guest/quantity.ts";
 import {
   DOWNTIME_POLICY_DEFAULTS,
   downtimePolicy,
   type PrecopyPolicy,
   xenPolicy,
 } from "../migration/policy.ts";
+import type { Settings } from "./settings-schema.ts";
 
 /** The file that is read where XENFERRY_CONFIG names no other. */
 export const CONFIG_FILE_DEFAULT = "/etc/xenferry/helper.json";
-
-const positive = z.coerce.number().positive();
-
-const rate = z.union([z.number(), z.string()]).transform((value, context) => {
-  const bytesPerSecond = parseSizeBytes(String(value));
-  if (bytesPerSecond === undefined) {
-    context.addIssue("octets a second are needed, such as 100M or 200MB; 0 is no limit");
-    return z.NEVER;
-  }
-  return bytesPerSecond;
-});
-
-/** What can be set, as a file or the environment says it. */
-const schema = z.strictObject({
-  policy: z.enum(["downtime", "xen"]),
-  downtimeMs: positive,
-  iterationsMax: positive,
-  timeMaxS: positive,
-  aboveTarget: z.enum(["stop-and-copy", "abort"]),
-  bandwidthMax: rate,
-  zeroPages: z.enum(["elide", "send"]),
-  profile: z.string().min(1),
-  engine: z.enum(["auto", "native", "wasm", "reference"]),
-});
-
-type Settings = z.infer<typeof schema>;
 
 /** How guests of `xl` are saved and restored: what `xenferry` has options for. */
 export interface HelperSettings extends Omit<Settings, "profile"> {
@@ -80,8 +53,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
  *
  * @throws MigrationError HELPER_SETTINGS
  */
-export function loadSettings(environment: Environment): HelperSettings {
-  return { ...SETTINGS_DEFAULTS, ...fromFile(environment), ...fromEnvironment(environment) };
+export async function loadSettings(environment: Environment): Promise<HelperSettings> {
+  const inFile = fromFile(environment);
+  const inEnvironment = fromEnvironment(environment);
+  return {
+    ...SETTINGS_DEFAULTS,
+    ...(await check(inFile)),
+    ...(await check(inEnvironment)),
+  };
 }
 
 /** The policy that the settings name. */
@@ -101,44 +80,46 @@ export function profilePathOf(settings: HelperSettings, domid: number): string |
   return settings.profile?.replaceAll("%d", String(domid));
 }
 
-function fromEnvironment(environment: Environment): Partial<Settings> {
-  const names = Object.entries(SETTING_VARIABLES);
-  const found = names.filter(([, variable]) => !isAbsent(environment[variable]));
-  const values = found.map(([setting, variable]) => [setting, environment[variable]]);
-  return parse(Object.fromEntries(values), (setting) =>
-    setting in SETTING_VARIABLES ? SETTING_VARIABLES[setting as keyof Settings] : setting,
-  );
+/** Settings as they were found, not checked. */
+interface Found {
+  readonly content: unknown;
+  /** Where a person finds a setting. */
+  readonly placeOf: (setting: string) => string;
 }
 
-function fromFile(environment: Environment): Partial<Settings> {
+function fromEnvironment(environment: Environment): Found | undefined {
+  const variables = Object.entries(SETTING_VARIABLES);
+  const set = variables.filter(([, variable]) => !isAbsent(environment[variable]));
+  const values = set.map(([setting, variable]) => [setting, environment[variable]]);
+  return values.length === 0
+    ? undefined
+    : {
+        content: Object.fromEntries(values),
+        placeOf: (setting) => SETTING_VARIABLES[setting as keyof Settings],
+      };
+}
+
+function fromFile(environment: Environment): Found | undefined {
   const asked = environment.XENFERRY_CONFIG;
-  const isOptional = isAbsent(asked);
-  const file = isOptional ? CONFIG_FILE_DEFAULT : asked!;
-  let content: unknown;
+  const file = isAbsent(asked) ? CONFIG_FILE_DEFAULT : asked;
   try {
-    content = JSON.parse(readFileSync(file, "utf8"));
+    const content: unknown = JSON.parse(readFileSync(file, "utf8"));
+    return { content, placeOf: (setting) => `${file}: ${setting}` };
   } catch (error) {
-    if (isOptional && (error as NodeJS.ErrnoException).code === "ENOENT") {
-      return {};
+    if (isAbsent(asked) && (error as NodeJS.ErrnoException).code === "ENOENT") {
+      return undefined;
     }
     throw new MigrationError("HELPER_SETTINGS", { file }, error);
   }
-  return parse(content, (setting) => `${file}: ${setting}`);
 }
 
-/** @param placeOf where a person finds a setting. */
-function parse(content: unknown, placeOf: (setting: string) => string): Partial<Settings> {
-  const { data, error } = schema.partial().safeParse(content);
-  if (data === undefined) {
-    const [issue] = error.issues;
-    const setting = issue?.path.join(".") ?? "";
-    throw new MigrationError("HELPER_SETTINGS", {
-      setting: placeOf(setting),
-      problem: issue?.message,
-    });
+/** What checks is loaded where there is something to check: a third of the time to start. */
+async function check(found: Found | undefined): Promise<Partial<Settings>> {
+  if (found === undefined) {
+    return {};
   }
-  // JSON and the environment hold no `undefined`, which `partial` would allow.
-  return data as Partial<Settings>;
+  const { checkSettings } = await import("./settings-schema.ts");
+  return checkSettings(found.content, found.placeOf);
 }
 
 function isAbsent(value: string | undefined): value is undefined | "" {

@@ -1,9 +1,11 @@
 import type { ByteSink } from "../base/io.ts";
 import type { PageDataHeadCodec } from "../base/page-head.ts";
+import { roundUp } from "../base/units.ts";
 import { domainHeader, imageHeader, libxlHeader, xlHeader } from "../codec/headers.ts";
 import { StreamWriter } from "../codec/stream-writer.ts";
-import { GUEST_TYPE, LIBXC_RECORD } from "../format/libxc.ts";
+import { GUEST_TYPE, LIBXC_RECORD, RECORD_ALIGN_BYTES } from "../format/libxc.ts";
 import { LIBXL_RECORD } from "../format/libxl.ts";
+import { XL_CONFIG_HEAD_BYTES, XL_HEADER_BYTES } from "../format/xl.ts";
 import { configToJson } from "../guest/config.ts";
 import type { GuestConfig, StateRecord } from "../guest/types.ts";
 
@@ -20,13 +22,22 @@ export interface ImageWriter {
   finish(state: readonly StateRecord[]): Promise<void>;
 }
 
-/** @throws MigrationError TRANSPORT_* from the writer's members. */
-export function createImageWriter(sink: ByteSink, codec: PageDataHeadCodec): ImageWriter {
+/**
+ * @param layout `aligned` has all records start at multiples of 8 octets of the image; `dense`
+ *   leaves that to the length of the configuration, as xl does.
+ * @throws MigrationError TRANSPORT_* from the writer's members.
+ */
+export function createImageWriter(
+  sink: ByteSink,
+  codec: PageDataHeadCodec,
+  layout: "dense" | "aligned",
+): ImageWriter {
   const writer = new StreamWriter(sink, codec);
   const record = (type: number, body: Uint8Array) => writer.record({ type, body });
   return {
     begin: async (config) => {
-      await writer.xlHeader(xlHeader(configToJson(config)));
+      const json = configToJson(config);
+      await writer.xlHeader(xlHeader(layout === "aligned" ? alignedJson(json) : json));
       await writer.libxlHeader(libxlHeader());
       await record(LIBXL_RECORD.LIBXC_CONTEXT, EMPTY);
       const { major, minor } = XEN_VERSION;
@@ -38,4 +49,11 @@ export function createImageWriter(sink: ByteSink, codec: PageDataHeadCodec): Ima
       await writer.records([...state, ...ends.map((type) => ({ type, body: EMPTY }))]);
     },
   };
+}
+
+/** The same configuration with spaces behind it, so that xl's header ends at a multiple of 8. */
+function alignedJson(json: string): string {
+  const headerBytes = XL_HEADER_BYTES + XL_CONFIG_HEAD_BYTES + Buffer.byteLength(`${json}\0`);
+  const spaceCount = roundUp(headerBytes, RECORD_ALIGN_BYTES) - headerBytes;
+  return `${json}${" ".repeat(spaceCount)}`;
 }

@@ -7,9 +7,11 @@ import { encodeIterationEnd, OWN_RECORD } from "../format/own.ts";
 import type { SourceMemory } from "../guest/types.ts";
 import {
   COMPRESSION_MODE,
+  type FileAccess,
   type PumpAddon,
   type PumpCancel,
   type PumpIteration,
+  type PumpResult,
   type PumpSender,
   pumpError,
 } from "../transport/pump-addon.ts";
@@ -30,9 +32,12 @@ const PROGRESS_MS = 50;
 /** Pages for which one more channel is worth waking its threads at both ends. */
 const PAGES_PER_CHANNEL = 4 * BATCH_PAGES_MAX;
 
+/** Threads that write a file past the page cache: one prepares a batch while another waits. */
+const IMAGE_LANES = 2;
+
 /** Entries of the add-on's counters. Twin: native/pump/counters.h. */
 const COUNTER = { PAGES_SENT: 0, PAGES_ALLOCATE_ONLY: 1, PAGES_UNCHANGED: 2, BYTES: 3, SCAN_NS: 4 };
-const COUNTER_COUNT = 5;
+const COUNTER_COUNT = 6;
 
 interface Parts {
   readonly addon: PumpAddon;
@@ -45,6 +50,8 @@ interface Parts {
 interface Channel {
   readonly number: number;
   readonly sink: ByteSink;
+  /** Whether the receiver holds it until all iterations before the next one have been stored. */
+  isInStep: boolean;
 }
 
 /**
@@ -65,15 +72,18 @@ class NativePump implements SendPump, PumpExtras {
   readonly #sender: PumpSender;
   readonly #channels: Channel[];
   #sending: Sending | undefined;
+  readonly #image: FileAccess | undefined;
   #iterations = 0;
+  #directBytes = 0;
   #bytesBefore = 0;
 
   constructor({ addon, memory, sink, options }: Parts) {
     const { windows, pfnCount } = memory;
-    const { bytesPerSecondMax, skipsUnchanged } = options;
+    const { bytesPerSecondMax, skipsUnchanged, alignsPages, fileAccess = "auto" } = options;
+    this.#image = alignsPages === true ? fileAccess : undefined;
     this.#addon = addon;
     this.hasZstd = addon.hasZstd;
-    this.#channels = [{ number: 0, sink }];
+    this.#channels = [{ number: 0, sink, isInStep: true }];
     this.#sender = new addon.Sender({
       windows,
       bytesPerSecondMax,
@@ -81,6 +91,10 @@ class NativePump implements SendPump, PumpExtras {
         digests: { pfnCount, key: randomDigestKey(), isOptional: skipsUnchanged === "auto" },
       }),
     });
+  }
+
+  get directBytes(): number {
+    return this.#directBytes;
   }
 
   get bytesSent(): number {
@@ -92,27 +106,57 @@ class NativePump implements SendPump, PumpExtras {
   }
 
   join(channel: number, sink: ByteSink): void {
-    const joined = { number: channel, sink };
+    const isFirst = this.#iterations === 0;
+    const joined = { number: channel, sink, isInStep: isFirst };
     this.#channels.push(joined);
-    this.#sending?.join(joined);
+    if (isFirst) {
+      this.#sending?.join(joined);
+    }
   }
 
   async send(job: PumpJob): Promise<PumpCounts> {
     throwIfInterrupted(job.signal);
-    const sending = new Sending(job, this.#addon, this.#sender);
-    this.#sending = sending;
     const count = Math.max(1, Math.floor(job.pagesPlanned / PAGES_PER_CHANNEL));
-    for (const channel of this.#channels.slice(0, count)) {
+    const channels = this.#channels.slice(0, count);
+    await this.#bringIntoStep(channels);
+    const sending = new Sending(job, this.#addon, this.#sender, this.#image);
+    this.#sending = sending;
+    channels.forEach((channel) => {
       sending.join(channel);
-    }
+    });
     try {
       await sending.finish();
     } finally {
       this.#sending = undefined;
       this.#bytesBefore += sending.counts.bytes;
     }
-    await endIteration(this.#iterations++, sending.channels);
+    this.#directBytes += sending.directBytes;
+    await this.#end(this.#iterations++, sending.channels);
     return sending.counts;
+  }
+
+  /**
+   * Before an iteration over `channels`: has the receiver hold those that did not take part in the
+   * last one until it has stored all of that.
+   */
+  async #bringIntoStep(channels: readonly Channel[]): Promise<void> {
+    if (channels.some(({ isInStep }) => !isInStep)) {
+      await this.#end(this.#iterations - 1, channels);
+    }
+  }
+
+  /** Says on each of `channels`, where they are several, that the iteration is over. */
+  async #end(iteration: number, channels: readonly Channel[]): Promise<void> {
+    for (const channel of this.#channels) {
+      channel.isInStep = channel.number === 0 || channels.includes(channel);
+    }
+    if (channels.length === 1) {
+      return;
+    }
+    const channelMask = channels.reduce((mask, { number }) => mask | (1 << number), 0);
+    const body = encodeIterationEnd({ iteration, channelMask });
+    const record = encodeRecord({ type: OWN_RECORD.ITERATION_END, body });
+    await Promise.all(channels.map(({ sink }) => sink.write(...record)));
   }
 }
 
@@ -125,10 +169,14 @@ class Sending {
   readonly #cancel: PumpCancel;
   readonly #counters = new BigUint64Array(COUNTER_COUNT);
   readonly #running: Promise<void>[] = [];
+  readonly #image: FileAccess | undefined;
+  #directBytes = 0;
   #failure: unknown;
 
-  constructor(job: PumpJob, addon: PumpAddon, sender: PumpSender) {
+  /** @param image how to write where pages are to be aligned in a file; else `undefined`. */
+  constructor(job: PumpJob, addon: PumpAddon, sender: PumpSender, image: FileAccess | undefined) {
     this.#job = job;
+    this.#image = image;
     this.#addon = addon;
     this.#cancel = new addon.Cancel();
     this.#iteration = new addon.Iteration({
@@ -138,6 +186,11 @@ class Sending {
       elidesZeroPages: job.elidesZeroPages,
       counters: this.#counters,
     });
+  }
+
+  /** Octets that were written past the page cache. */
+  get directBytes(): number {
+    return this.#directBytes;
   }
 
   get counts(): PumpCounts {
@@ -191,11 +244,13 @@ class Sending {
       throw new MigrationError("TRANSPORT_LOST", { offset: sink.offset, closed: true });
     }
     try {
-      const { value, failure } = await this.#iteration.send({
-        fd,
-        ...(direct.isPositioned && { position: sink.offset }),
-        cancel: this.#cancel,
-      });
+      const { value, failure } = await (this.#image === undefined
+        ? this.#iteration.send({
+            fd,
+            ...(direct.isPositioned && { position: sink.offset }),
+            cancel: this.#cancel,
+          })
+        : this.#sendToImage(fd, sink.offset, this.#image));
       if (value === undefined) {
         const cause = failure && pumpError(failure);
         throw new MigrationError("TRANSPORT_LOST", { offset: sink.offset }, cause);
@@ -205,15 +260,20 @@ class Sending {
       closeSync(fd);
     }
   }
-}
 
-/** Says on each channel, where there were several, that the iteration is over. */
-async function endIteration(iteration: number, channels: readonly Channel[]): Promise<void> {
-  if (channels.length === 1) {
-    return;
+  async #sendToImage(
+    fd: number,
+    position: number,
+    fileAccess: FileAccess,
+  ): Promise<PumpResult<number>> {
+    const { value, failure } = await this.#iteration.sendToImage({
+      fd,
+      position,
+      fileAccess,
+      laneCount: IMAGE_LANES,
+      cancel: this.#cancel,
+    });
+    this.#directBytes += value?.directBytes ?? 0;
+    return { ...(value && { value: value.bytes }), ...(failure && { failure }) };
   }
-  const channelMask = channels.reduce((mask, { number }) => mask | (1 << number), 0);
-  const body = encodeIterationEnd({ iteration, channelMask });
-  const record = encodeRecord({ type: OWN_RECORD.ITERATION_END, body });
-  await Promise.all(channels.map(({ sink }) => sink.write(...record)));
 }

@@ -2,11 +2,13 @@ import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSource, DirectPipe } from "../base/io.ts";
+import { recordLabel } from "../codec/record.ts";
 import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
 import type { PageEngine } from "../engine/types.ts";
 import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
 import type { SinkMemory } from "../guest/types.ts";
 import {
+  type FileAccess,
   type PumpAddon,
   type PumpCancel,
   type PumpFailure,
@@ -22,12 +24,19 @@ import { throwIfInterrupted } from "./interruption.ts";
 /** Threads that take turns at reading and storing; more would wait for each other. */
 const THREADS_MAX = 4;
 
+/** Threads that read a file: they wait for the disk, so more than there are CPUs make sense. */
+const FILE_THREADS = 4;
+
 interface Parts {
   readonly source: ByteSource;
   readonly engine: PageEngine;
   readonly signal: AbortSignal;
   /** RAM of the guest, which is made while the stream is read. */
   readonly memory: () => SinkMemory;
+  /** How pages of a file are read; `auto` unless said otherwise. */
+  readonly fileAccess?: FileAccess | undefined;
+  /** Told of octets of pages that were read from a file past the page cache. */
+  readonly onDirectBytes?: (byteCount: number) => void;
 }
 
 /**
@@ -55,7 +64,7 @@ export function takingAddon(engine: PageEngine, source: ByteSource): PumpAddon |
 
 async function takePages(
   addon: PumpAddon,
-  { source, signal, memory }: Parts,
+  { source, signal, memory, fileAccess = "auto", onDirectBytes }: Parts,
   first: PagesHandOver,
 ): Promise<PagesTaken | undefined> {
   const ram = ramFileOf(addon, memory());
@@ -68,15 +77,18 @@ async function takePages(
     throw new MigrationError("TRANSPORT_LOST", { offset: first.offset, closed: true });
   }
   try {
-    return await receivePages({
+    const file = direct.isPositioned ? { fileAccess, threadCount: FILE_THREADS } : {};
+    const taken = await receivePages({
       first,
       pipe: { fd, advance: direct.advance },
       receiver: {
         makeCancel: () => new addon.Cancel(),
-        receive: (job) => addon.receivePages({ ...job, ram }),
+        receive: (job) => addon.receivePages({ ...job, ...file, ram }),
       },
       signal,
     });
+    onDirectBytes?.(taken.directBytes);
+    return taken;
   } finally {
     closeSync(fd);
   }
@@ -98,7 +110,7 @@ export async function receivePages(work: {
   readonly pipe: Pick<DirectPipe, "fd" | "advance">;
   readonly receiver: PageReceiver;
   readonly signal: AbortSignal;
-}): Promise<PagesTaken> {
+}): Promise<ReceivedPages> {
   const { receiver, signal, pipe } = work;
   const { offset, type, bodyBytes } = work.first;
   const cancel = receiver.makeCancel();
@@ -106,8 +118,8 @@ export async function receivePages(work: {
   signal.addEventListener("abort", onAbort);
   try {
     throwIfInterrupted(signal);
-    const threadCount = Math.min(availableParallelism(), THREADS_MAX);
     const bodyOffset = offset + RECORD_HEADER_BYTES;
+    const threadCount = Math.min(availableParallelism(), THREADS_MAX);
     const job = { fd: pipe.fd, offset: bodyOffset, type, bodyBytes, threadCount, cancel };
     const { value, failure } = await receiver.receive(job);
     throwIfInterrupted(signal);
@@ -137,7 +149,7 @@ function ramFileOf(addon: PumpAddon, memory: SinkMemory): PumpRamFile | undefine
 
 /** The error that the codec has for the same octets. */
 function errorOf(failure: PumpFailure, offset: number): MigrationError {
-  const { isInHeader, ...facts } = failure.facts;
+  const { recordType, ...facts } = failure.facts;
   switch (failure.code) {
     case "TRANSPORT_LOST":
       return new MigrationError("TRANSPORT_LOST", { offset }, pumpError(failure));
@@ -147,7 +159,7 @@ function errorOf(failure: PumpFailure, offset: number): MigrationError {
     case "CANCELLED":
       return new MigrationError("MIGRATION_INTERRUPTED");
     default: {
-      const record = isInHeader === 1 ? "header" : "PAGE_DATA";
+      const record = recordType === undefined ? "header" : recordLabel("libxc", recordType);
       return new MigrationError(failure.code, { layer: "libxc", record, ...facts });
     }
   }

@@ -2,7 +2,10 @@ import type { Clock } from "../base/clock.ts";
 import type { ByteSink } from "../base/io.ts";
 import { BATCH_PAGES_MAX, PAGE_BYTES } from "../base/units.ts";
 import type { Window } from "../base/window.ts";
+import { encodeRecord } from "../codec/record.ts";
 import type { PageEngine } from "../engine/types.ts";
+import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
+import { PAGE_ALIGN_BYTES, PAGE_ALIGNMENT, pageAlignmentBytes } from "../format/page-alignment.ts";
 import { PAGE_TYPE } from "../format/page-type.ts";
 import type { SourceMemory } from "../guest/types.ts";
 import { throwIfInterrupted } from "./interruption.ts";
@@ -15,6 +18,8 @@ const BATCHES_IN_FLIGHT = 3;
 
 /** Octets of the head of a full batch: record header, count, pfn words. */
 const HEAD_BYTES_MAX = 16 + 8 * BATCH_PAGES_MAX;
+
+const ZEROS = new Uint8Array(PAGE_ALIGN_BYTES);
 
 /** A batch with fewer pages to a run is gathered; others go out of the mapping as they lie. */
 const RUN_PAGES_MIN = 8;
@@ -35,7 +40,7 @@ export function createPortablePump(parts: Parts): SendPump {
   const digests =
     options.skipsUnchanged === true ? new PageDigests(engine, memory.pfnCount) : undefined;
   const send = (job: PumpJob) => new Sending(parts, { slots, throttle, digests, job }).run();
-  return { name: "portable", send };
+  return { name: "portable", directBytes: 0, send };
 }
 
 /** Buffers of one batch; free again when `idle` resolves. */
@@ -146,12 +151,27 @@ class Sending {
     }
     const headBytes = this.#parts.engine.encodePageDataHead(pfns, types, slot.head);
     const pagesBytes = pages.reduce((sum, part) => sum + part.length, 0);
-    await this.#throttle.take(headBytes + pagesBytes, this.#job.signal);
-    slot.idle = this.#parts.sink.write(slot.head.subarray(0, headBytes), ...pages);
+    const alignment = pagesBytes > 0 ? this.#alignment(headBytes) : [];
+    const alignmentBytes = alignment.reduce((sum, part) => sum + part.length, 0);
+    const bytes = alignmentBytes + headBytes + pagesBytes;
+    await this.#throttle.take(bytes, this.#job.signal);
+    slot.idle = this.#parts.sink.write(...alignment, slot.head.subarray(0, headBytes), ...pages);
     slot.idle.catch(() => undefined);
     this.#counts.pagesSent += pagesBytes / PAGE_BYTES;
     this.#counts.pagesAllocateOnly += pfns.length - pagesBytes / PAGE_BYTES;
-    this.#counts.bytes += headBytes + pagesBytes;
+    this.#counts.bytes += bytes;
+  }
+
+  /** The record that puts the pages behind a head of `headBytes` where they are to start. */
+  #alignment(headBytes: number): readonly Uint8Array[] {
+    const { sink, options } = this.#parts;
+    const recordBytes = options.alignsPages ? pageAlignmentBytes(sink.offset, headBytes) : 0;
+    return recordBytes === 0
+      ? []
+      : encodeRecord({
+          type: PAGE_ALIGNMENT,
+          body: ZEROS.subarray(0, recordBytes - RECORD_HEADER_BYTES),
+        });
   }
 
   /**

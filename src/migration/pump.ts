@@ -1,5 +1,6 @@
 import type { ByteSink } from "../base/io.ts";
 import { bitmapBytes } from "../base/units.ts";
+import type { FileAccess } from "../transport/pump-addon.ts";
 
 /** What one iteration sends. */
 export interface PumpJob {
@@ -43,6 +44,13 @@ export interface PumpOptions {
    * that the digests do not matter; the portable pump then leaves none out.
    */
   readonly skipsUnchanged: boolean | "auto";
+  /**
+   * Whether the pages of each PAGE_DATA start at a multiple of the page size in the stream, by a
+   * PAGE_ALIGNMENT record before it: for files. The sink's offset must be a multiple of 8.
+   */
+  readonly alignsPages?: boolean;
+  /** How aligned pages are written; past the page cache only by the native pump. */
+  readonly fileAccess?: FileAccess;
 }
 
 /** Whether pages are packed: never, all of them, or those where it takes less time. */
@@ -51,6 +59,8 @@ export type Compression = "none" | "zstd" | "auto";
 /** Sends the dirty pages of a guest to a transport as PAGE_DATA records. */
 export interface SendPump {
   readonly name: "native" | "portable";
+  /** Octets that were written to a file past the page cache so far. */
+  readonly directBytes: number;
   /**
    * Sends one iteration; resolves when the transport has accepted all of it.
    *
@@ -68,7 +78,10 @@ export interface PumpExtras {
   /** Octets sent so far, in all iterations. */
   readonly bytesSent: number;
   pack(compression: Compression): void;
-  /** Sends over one more channel, `channel` being its number, also in an iteration under way. */
+  /**
+   * Sends over one more channel, `channel` being its number: from the next iteration on, or from
+   * now on in the first.
+   */
   join(channel: number, sink: ByteSink): void;
 }
 

@@ -25,8 +25,8 @@ const NOWHERE = "/dev/null";
  * Runs all of the code that will run while a guest stands still, at both ends: the first runs of a
  * piece of JavaScript take many times as long as later ones.
  *
- * Takes about a tenth of a second of CPU time. Never fails: what goes wrong here goes wrong again
- * where it counts, and is told there.
+ * Takes less than a tenth of a second of CPU time. Never fails: what goes wrong here goes wrong
+ * again where it counts, and is told there.
  */
 export async function rehearseMigration(engine: PageEngine): Promise<void> {
   for (let run = 0; run < REHEARSALS; run++) {

@@ -17,6 +17,7 @@ import {
 import { hasStreamData } from "../format/page-type.ts";
 import { configFromJson } from "../guest/config.ts";
 import type { GuestConfig, GuestSink, SinkMemory, StateRecord } from "../guest/types.ts";
+import type { FileAccess } from "../transport/pump-addon.ts";
 import { orInterruption } from "./interruption.ts";
 import { pageTaker } from "./page-taker.ts";
 
@@ -28,6 +29,8 @@ export interface RestoreStreamOptions {
   readonly signal: AbortSignal;
   /** Makes the empty guest, once its configuration is known; called at most once. */
   readonly prepare: (config: GuestConfig) => Promise<GuestSink>;
+  /** How pages are read where the source is a plain file; `auto` unless said otherwise. */
+  readonly fileAccess?: FileAccess;
   /** What only a stream between two of ours has, and who acts on it. */
   readonly own?: OwnRecords;
 }
@@ -47,6 +50,8 @@ export interface RestoredStream {
   /** Page entries with data, repeats counted. */
   readonly pages: number;
   readonly bytes: number;
+  /** Octets of pages that were read from a file past the page cache. */
+  readonly directBytes: number;
 }
 
 /**
@@ -61,7 +66,17 @@ export async function restoreStream(options: RestoreStreamOptions): Promise<Rest
   const { source, engine, signal } = options;
   const restoring = new Restoring(options.prepare, options.own);
   const order = new OrderRules();
-  const takePages = pageTaker({ source, engine, signal, memory: () => restoring.memory });
+  let directBytes = 0;
+  const takePages = pageTaker({
+    source,
+    engine,
+    signal,
+    memory: () => restoring.memory,
+    fileAccess: options.fileAccess,
+    onDirectBytes: (byteCount) => {
+      directBytes += byteCount;
+    },
+  });
   for await (const event of pullEvents(source, engine, { takePages })) {
     const refused = order.check(event).find(({ severity }) => severity === "refused");
     if (refused !== undefined) {
@@ -70,7 +85,7 @@ export async function restoreStream(options: RestoreStreamOptions): Promise<Rest
     await restoring.take(event);
   }
   const { config, sink, pages } = await restoring.finish();
-  return { config, sink, pages, bytes: options.source.offset };
+  return { config, sink, pages, bytes: options.source.offset, directBytes };
 }
 
 /** How a guest is restored from a file. */

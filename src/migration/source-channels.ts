@@ -59,6 +59,7 @@ export class SourceChannels {
   readonly #parts: Parts;
   readonly #closing = new AbortController();
   readonly #connections: Connection[] = [];
+  #settled: Promise<void> = Promise.resolve();
   #used: ChannelsUsed = { channels: 1, compression: "none" };
 
   constructor(parts: Parts) {
@@ -89,7 +90,12 @@ export class SourceChannels {
     }
     const body = encodeOffer({ channels, zstd });
     await sink.write(...encodeRecord({ type: OWN_RECORD.OFFER, body }));
-    void this.#useAnswer({ channels, zstd }, extras).catch(() => undefined);
+    this.#settled = this.#useAnswer({ channels, zstd }, extras).catch(() => undefined);
+  }
+
+  /** Waits until what was offered is in use, or will not be. */
+  async settled(): Promise<void> {
+    await this.#settled;
   }
 
   /** Closes the channels that were opened, the main one excepted. */

@@ -35,6 +35,8 @@ export interface TransferOutcome {
   readonly iterations: readonly IterationStatistics[];
   readonly stopReason: string;
   readonly pump: SendPump["name"];
+  /** Octets that were written to a file past the page cache. */
+  readonly directBytes: number;
   /** On the transfer's clock: when the suspension was asked for, and when END was accepted. */
   readonly suspendStartMs: number;
   readonly streamEndMs: number;
@@ -73,7 +75,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   const throwIfAborted = () => throwIfInterrupted(signal);
   onProgress({ kind: "phase", phase: "setup" });
   const wasRunning = (await guest.status()).runState === "running";
-  const writer = createImageWriter(sink, engine);
+  const layout = options.pump.alignsPages === true ? "aligned" : "dense";
+  const writer = createImageWriter(sink, engine, layout);
   await writer.begin(guest.config);
   const pump = choosePump({ memory: guest.memory, engine, sink, clock, options: options.pump });
   await options.beforePages?.(sink, pump);
@@ -123,6 +126,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     iterations: memory.iterations,
     stopReason,
     pump: pump.name,
+    directBytes: pump.directBytes,
     suspendStartMs,
     streamEndMs,
     suspendMs: suspendedMs - suspendStartMs,

@@ -32,6 +32,7 @@ import {
   emulatorName,
   LIBXL_RECORD,
 } from "../format/libxl.ts";
+import { PAGE_ALIGNMENT } from "../format/page-alignment.ts";
 import type { BodyClause } from "./verify-clauses.ts";
 
 /** Signals have no body; Xen takes one all the same. */
@@ -207,6 +208,13 @@ const checkpointState: BodyClause = (record, _context, tell) => {
   }
 };
 
+/** Zeros are what it is made of; a reader looks at none of them. */
+const pageAlignment: BodyClause = ({ body }, _context, tell) => {
+  if (body.some((octet) => octet !== 0)) {
+    tell("RECORD_RESERVED", "suspicious");
+  }
+};
+
 /** Clauses about the bodies of libxc's records; PAGE_DATA has its own events. */
 export const LIBXC_BODY_CLAUSES: ReadonlyMap<number, BodyClause> = new Map([
   [LIBXC_RECORD.END, noBody],
@@ -227,6 +235,7 @@ export const LIBXC_BODY_CLAUSES: ReadonlyMap<number, BodyClause> = new Map([
   [LIBXC_RECORD.STATIC_DATA_END, noBody],
   [LIBXC_RECORD.X86_CPUID_POLICY, cpuidPolicy],
   [LIBXC_RECORD.X86_MSR_POLICY, msrPolicy],
+  [PAGE_ALIGNMENT, pageAlignment],
 ]);
 
 /** Clauses about the bodies of libxl's records. */

@@ -85,6 +85,8 @@ export const profileSchema = z.object({
   mode: z.enum(["live", "non-live"]).optional(),
   /** What moved the pages: threads of the add-on, or TypeScript. */
   pump: z.enum(["native", "portable"]).optional(),
+  /** Octets that were written to a file past the page cache; absent where none is written. */
+  directBytes: z.number().int().nonnegative().optional(),
   /** Connections that pages went over, the stream's own included; of migrations. */
   channels: z.number().int().positive().optional(),
   /** Whether pages were packed, as the receiver agreed; of migrations. */

@@ -12,17 +12,20 @@ export class BufferedSource implements ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
   readonly #onClose: () => Promise<void>;
   readonly #queue = new ByteQueue();
-  #offset = 0;
+  #offset: number;
   #hasEnded = false;
 
   /**
    * @param chunks pulled one by one as octets are asked for; ended when this source is closed.
    * @param onClose called once, after that.
+   * @param offset of the first octet.
    */
   constructor(
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     onClose: () => Promise<void> = async () => {},
+    offset = 0,
   ) {
+    this.#offset = offset;
     this.#chunks =
       Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
     this.#onClose = onClose;

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { MigrationError } from "../base/errors.ts";
-import type { ByteSource } from "../base/io.ts";
+import type { ByteSource, DirectPipe } from "../base/io.ts";
 import { BufferedSource } from "./buffered-source.ts";
 import { decompressZstd, isZstd } from "./zstd.ts";
 
@@ -41,7 +41,7 @@ export interface ImageSource extends ByteSource {
  */
 export async function openImage(input: string | AsyncIterable<Uint8Array>): Promise<ImageSource> {
   if (typeof input !== "string") {
-    return await ImageReader.open(input, undefined, undefined);
+    return await ImageReader.open({ chunks: () => input });
   }
   const file = await openFile(input);
   try {
@@ -50,26 +50,36 @@ export async function openImage(input: string | AsyncIterable<Uint8Array>): Prom
       throw new MigrationError("TRANSPORT_OPEN", { path: input, errno: "EISDIR" });
     }
     const fileBytes = stats.isFile() ? stats.size : undefined;
-    return await ImageReader.open(readChunks(file, input), file, fileBytes);
+    const chunks = (offset: number) =>
+      readChunks({ file, path: input, position: stats.isFile() ? offset : null });
+    return await ImageReader.open({ chunks, file, fileBytes });
   } catch (error) {
     await file.close();
     throw asTransportError(error, "TRANSPORT_OPEN", input);
   }
 }
 
+/** What an image is read from. */
+interface ImageInput {
+  /** Its octets as they are stored, from `offset` on, which is 0 unless the file is seekable. */
+  readonly chunks: (offset: number) => AsyncIterable<Uint8Array>;
+  readonly file?: FileHandle;
+  /** Only of files that are seekable. */
+  readonly fileBytes?: number | undefined;
+}
+
 class ImageReader implements ImageSource {
   readonly compression: "none" | "zstd";
   readonly randomAccess: RandomAccess | undefined;
   readonly fileBytes: number | undefined;
-  readonly #raw: CountedChunks;
-  readonly #source: BufferedSource;
+  readonly #input: ImageInput;
+  #raw: CountedChunks;
+  #source: BufferedSource;
+  #isClosed = false;
 
-  private constructor(
-    raw: CountedChunks,
-    compression: "none" | "zstd",
-    file: FileHandle | undefined,
-    fileBytes: number | undefined,
-  ) {
+  private constructor(input: ImageInput, raw: CountedChunks, compression: "none" | "zstd") {
+    const { file, fileBytes } = input;
+    this.#input = input;
     this.#raw = raw;
     this.compression = compression;
     this.fileBytes = fileBytes;
@@ -78,21 +88,28 @@ class ImageReader implements ImageSource {
       ? { readAt: (offset, out) => readFileAt(file, offset, out) }
       : undefined;
     const chunks = compression === "zstd" ? decompressZstd(new BufferedSource(raw)) : raw;
-    this.#source = new BufferedSource(chunks, async () => {
-      await raw.close();
-      await file?.close();
-    });
+    this.#source = new BufferedSource(chunks);
   }
 
   /** Looks at the first octets to choose. */
-  static async open(
-    chunks: AsyncIterable<Uint8Array>,
-    file: FileHandle | undefined,
-    fileBytes: number | undefined,
-  ): Promise<ImageReader> {
-    const raw = new CountedChunks(chunks);
+  static async open(input: ImageInput): Promise<ImageReader> {
+    const raw = new CountedChunks(input.chunks(0), 0);
     const compression = isZstd(await raw.peek()) ? "zstd" : "none";
-    return new ImageReader(raw, compression, file, fileBytes);
+    return new ImageReader(input, raw, compression);
+  }
+
+  /** Only of plain files; what was read ahead is read again from where `advance` leads to. */
+  get direct(): DirectPipe | undefined {
+    const { file } = this.#input;
+    if (this.randomAccess === undefined || file === undefined || this.#isClosed) {
+      return undefined;
+    }
+    const advance = (byteCount: number) => {
+      const offset = this.offset + byteCount;
+      this.#raw = new CountedChunks(this.#input.chunks(offset), offset);
+      this.#source = new BufferedSource(this.#raw, undefined, offset);
+    };
+    return { fd: file.fd, isPositioned: true, advance };
   }
 
   get offset(): number {
@@ -100,7 +117,7 @@ class ImageReader implements ImageSource {
   }
 
   get fileOffset(): number {
-    return this.#raw.bytesRead;
+    return this.#raw.offset;
   }
 
   exactly(byteCount: number): Promise<Uint8Array> {
@@ -111,8 +128,14 @@ class ImageReader implements ImageSource {
     return this.#source.some(byteCountMax);
   }
 
-  close(): Promise<void> {
-    return this.#source.close();
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    try {
+      await this.#source.close();
+      await this.#raw.close();
+    } finally {
+      await this.#input.file?.close();
+    }
   }
 }
 
@@ -120,15 +143,16 @@ class ImageReader implements ImageSource {
 class CountedChunks implements AsyncIterable<Uint8Array> {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #peeked: Uint8Array | undefined;
-  #bytesRead = 0;
+  #offset: number;
 
-  constructor(chunks: AsyncIterable<Uint8Array>) {
+  constructor(chunks: AsyncIterable<Uint8Array>, offset: number) {
     this.#iterator = chunks[Symbol.asyncIterator]();
+    this.#offset = offset;
   }
 
-  /** Octets handed on so far. */
-  get bytesRead(): number {
-    return this.#bytesRead;
+  /** Of what is handed on next. */
+  get offset(): number {
+    return this.#offset;
   }
 
   /** At least four octets, fewer only if there are no more; handed on later as well. */
@@ -149,7 +173,7 @@ class CountedChunks implements AsyncIterable<Uint8Array> {
     const peeked = this.#peeked;
     this.#peeked = undefined;
     if (peeked !== undefined && peeked.length > 0) {
-      this.#bytesRead += peeked.length;
+      this.#offset += peeked.length;
       yield peeked;
     }
     for (;;) {
@@ -157,7 +181,7 @@ class CountedChunks implements AsyncIterable<Uint8Array> {
       if (next.done === true) {
         return;
       }
-      this.#bytesRead += next.value.length;
+      this.#offset += next.value.length;
       yield next.value;
     }
   }
@@ -175,22 +199,29 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** Every chunk lies in the same memory. */
-async function* readChunks(
-  file: FileHandle,
-  path: string,
-): AsyncGenerator<Uint8Array, void, undefined> {
+/** Every chunk lies in the same memory. `position` is null where there are no places. */
+async function* readChunks({
+  file,
+  path,
+  position,
+}: {
+  readonly file: FileHandle;
+  readonly path: string;
+  readonly position: number | null;
+}): AsyncGenerator<Uint8Array, void, undefined> {
   const buffer = new Uint8Array(READ_BYTES);
+  let at = position;
   for (;;) {
     let bytesRead: number;
     try {
-      ({ bytesRead } = await file.read(buffer, 0, READ_BYTES, null));
+      ({ bytesRead } = await file.read(buffer, 0, READ_BYTES, at));
     } catch (error) {
       throw asTransportError(error, "TRANSPORT_LOST", path);
     }
     if (bytesRead === 0) {
       return;
     }
+    at = at === null ? null : at + bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
 }

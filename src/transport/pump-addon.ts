@@ -19,6 +19,9 @@ export interface PumpSender {
 /** Whether batches are packed. Twin: CompressionMode of native/pump/compression.h. */
 export const COMPRESSION_MODE = { none: 0, zstd: 1, auto: 2 } as const;
 
+/** How pages of a file are read and written: through the page cache, past it, or as is faster. */
+export type FileAccess = "auto" | "cached" | "direct";
+
 /** One pass over dirty pages. The memory stays as it is until all its promises are settled. */
 export interface PumpIteration {
   /**
@@ -31,6 +34,30 @@ export interface PumpIteration {
     readonly position?: number;
     readonly cancel: PumpCancel;
   }): Promise<PumpResult<number>>;
+  /**
+   * Sends all pages into an image, which they start in at multiples of the page size, by several
+   * threads unless they go through the page cache.
+   */
+  sendToImage(job: ImageJob): Promise<PumpResult<ImageSent>>;
+}
+
+/** Where {@link PumpIteration.sendToImage} sends to. */
+export interface ImageJob {
+  /** Of a regular file. */
+  readonly fd: number;
+  /** Where the image goes on: a multiple of 8. */
+  readonly position: number;
+  readonly fileAccess: FileAccess;
+  readonly laneCount: number;
+  readonly cancel: PumpCancel;
+}
+
+/** What went into an image. */
+export interface ImageSent {
+  /** Octets of records, alignment included. */
+  readonly bytes: number;
+  /** Those of them that were written past the page cache. */
+  readonly directBytes: number;
 }
 
 /** What {@link PumpIteration} sends. */
@@ -50,6 +77,12 @@ export type PumpRamFile = object;
 /** PAGE_DATA records to receive into a guest's RAM. */
 export interface ReceiveJob {
   readonly fd: number;
+  /**
+   * Present where `fd` is a regular file of which `offset` is a place: then its position is not
+   * used, and the threads read pages at the same time. Where the file system takes no O_DIRECT, or
+   * pages do not lie at multiples of the page size, they are read through the page cache.
+   */
+  readonly fileAccess?: FileAccess;
   readonly ram: PumpRamFile;
   /** Octets of the stream up to and with the first record's header. */
   readonly offset: number;
@@ -67,6 +100,8 @@ export interface ReceivedPages {
   readonly dataPages: number;
   /** Octets of those records, headers included. */
   readonly bytes: number;
+  /** Octets of pages that were read past the page cache. */
+  readonly directBytes: number;
   readonly nextType: number;
   readonly nextBodyBytes: number;
 }

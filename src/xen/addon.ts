@@ -7,6 +7,7 @@ import {
   type ReceivedPages,
   type ReceiveJob,
 } from "../transport/pump-addon.ts";
+import type { XenPvMemory, XenPvSource } from "./pv-addon.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
 const ABI_VERSION = 1;
@@ -93,6 +94,8 @@ export interface DomainSender {
   send(job: {
     /** Bits are cleared as their pages are taken. */
     readonly dirty: Uint8Array;
+    /** Receives the bits of frames that cannot be sent now; without it they are GUEST_FRAMES. */
+    readonly deferred: Uint8Array | undefined;
     readonly elidesZeroPages: boolean;
     /** Names frames that hold nothing, as Xen's own sender does. */
     readonly namesHoles: boolean;
@@ -126,10 +129,17 @@ export interface XenAddon {
   readonly Domain: new (host: XenHost, domid: number) => XenDomain;
   readonly Sender: new (options: {
     readonly domain: XenDomain;
+    /** Of a PV domain, loaded. */
+    readonly pv: XenPvSource | undefined;
     /** 0 is no limit. */
     readonly bytesPerSecondMax: number;
   }) => DomainSender;
-  readonly Memory: new (domain: XenDomain) => DomainMemory;
+  /** Of an HVM or PVH domain. */
+  readonly Memory: new (
+    domain: XenDomain,
+  ) => DomainMemory;
+  readonly PvSource: new (domain: XenDomain) => XenPvSource;
+  readonly PvMemory: new (domain: XenDomain) => XenPvMemory;
 }
 
 /** Loads the xen add-on, or says why there is none. */

@@ -1,54 +1,49 @@
 import { MigrationError } from "../base/errors.ts";
-import type { HvmParams } from "../codec/bodies.ts";
+import { decodeHvmParams, type HvmParams } from "../codec/bodies.ts";
+import type { RecordEvent } from "../codec/events.ts";
+import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { RestoreJob } from "../helper/backend.ts";
-import type { MissingStaticData, RestoreResults } from "../helper/libxl-channel.ts";
-import { resultOf, type XenDomain } from "./addon.ts";
+import type { RestoreResults } from "../helper/libxl-channel.ts";
+import { type DomainMemory, resultOf, type XenDomain } from "./addon.ts";
 import { HVM_PARAM } from "./hvm-params.ts";
+import type { DomainSink, SinkParts } from "./sink.ts";
 
 /**
- * State of an HVM or PVH guest on its way into a domain: some of it is taken at once, some when
- * all else is there.
+ * An HVM or PVH guest on its way into a domain: some of its state is taken at once, some when all
+ * else is there.
  *
  * @throws MigrationError GUEST_HOST_CALL, GUEST_STATE from each member
  * @source xg_sr_restore_x86_hvm.c, xg_sr_common_x86.c
  */
-export class HvmState {
+export class HvmSink implements DomainSink {
+  readonly memory: DomainMemory;
   readonly #domain: XenDomain;
   readonly #job: RestoreJob;
-  #cpuid = new Uint8Array(0);
-  #msr = new Uint8Array(0);
   #context: Uint8Array | undefined;
   #storeGfn = 0n;
   #consoleGfn = 0n;
 
-  constructor(domain: XenDomain, job: RestoreJob) {
+  constructor({ domain, memory, job }: SinkParts<DomainMemory>) {
+    this.memory = memory;
     this.#domain = domain;
     this.#job = job;
   }
 
-  takeCpuidPolicy(body: Uint8Array<ArrayBuffer>): void {
-    this.#cpuid = body;
-  }
-
-  takeMsrPolicy(body: Uint8Array<ArrayBuffer>): void {
-    this.#msr = body;
-  }
-
-  /** Gives the domain the policies there were; says which were missing. */
-  applyPolicies(): MissingStaticData {
-    const missing = { cpuid: this.#cpuid.length === 0, msr: this.#msr.length === 0 };
-    if (!missing.cpuid || !missing.msr) {
-      resultOf(this.#domain.setCpuPolicies(this.#cpuid, this.#msr));
-    }
-    return missing;
-  }
-
   /** The context waits: it refers to the memory, and to params. */
-  takeContext(body: Uint8Array): void {
-    this.#context = body;
+  take(event: RecordEvent): boolean {
+    switch (event.type) {
+      case LIBXC_RECORD.HVM_PARAMS:
+        this.#applyParams(decodeHvmParams(event));
+        return true;
+      case LIBXC_RECORD.HVM_CONTEXT:
+        this.#context = event.body.slice();
+        return true;
+      default:
+        return false;
+    }
   }
 
-  applyParams({ params }: HvmParams): void {
+  #applyParams({ params }: HvmParams): void {
     for (const { index, value } of params) {
       this.#clearRing(Number(index), value);
       // It was never more than a message between two parts of the toolstack.
@@ -58,8 +53,7 @@ export class HvmState {
     }
   }
 
-  /** Completes the guest. @returns where xenstore and console meet it. */
-  finish(): RestoreResults {
+  async finish(): Promise<RestoreResults> {
     const { storeEvtchn, consoleEvtchn, storeDomid, consoleDomid } = this.#job;
     const consoleGfn = this.#consoleGfn;
     const storeGfn = this.#storeGfn;

@@ -1,22 +1,21 @@
 import { encodeHvmParams, encodeTscInfo } from "../codec/bodies.ts";
 import type { RecordParts } from "../codec/record.ts";
-import { LIBXC_RECORD } from "../format/libxc.ts";
+import { GUEST_TYPE, LIBXC_RECORD } from "../format/libxc.ts";
 import { resultOf, type XenDomain } from "./addon.ts";
 import { SAVED_HVM_PARAMS } from "./hvm-params.ts";
+import type { DomainSource } from "./source.ts";
 
-/**
- * The records before a guest's memory: policies of its CPUs, and the end of static data.
- *
- * @throws MigrationError GUEST_HOST_CALL
- * @source xg_sr_common_x86.c, write_x86_cpu_policy_records
- */
-export function staticRecords(domain: XenDomain): readonly RecordParts[] {
-  const { cpuid, msr } = resultOf(domain.cpuPolicies());
-  return [
-    ...unlessEmpty(LIBXC_RECORD.X86_CPUID_POLICY, cpuid),
-    ...unlessEmpty(LIBXC_RECORD.X86_MSR_POLICY, msr),
-    { type: LIBXC_RECORD.STATIC_DATA_END, body: new Uint8Array(0) },
-  ];
+/** An HVM or PVH domain on its way out. @throws MigrationError GUEST_HOST_CALL */
+export function hvmSource(domain: XenDomain): DomainSource {
+  return {
+    guestType: GUEST_TYPE.X86_HVM,
+    frameCount: resultOf(domain.frameCount()),
+    pv: undefined,
+    infoRecords: [],
+    startRecords: [],
+    stateRecords: () => hvmStateRecords(domain),
+    check: () => undefined,
+  };
 }
 
 /**
@@ -25,7 +24,7 @@ export function staticRecords(domain: XenDomain): readonly RecordParts[] {
  * @throws MigrationError GUEST_HOST_CALL
  * @source xg_sr_save_x86_hvm.c, x86_hvm_end_of_checkpoint
  */
-export function hvmStateRecords(domain: XenDomain): readonly RecordParts[] {
+function hvmStateRecords(domain: XenDomain): readonly RecordParts[] {
   const tsc = encodeTscInfo({ ...resultOf(domain.tscInfo()), reserved: 0 });
   return [
     { type: LIBXC_RECORD.X86_TSC_INFO, body: tsc },
@@ -43,8 +42,4 @@ function hvmParamRecords(domain: XenDomain): readonly RecordParts[] {
   return params.length === 0
     ? []
     : [{ type: LIBXC_RECORD.HVM_PARAMS, body: encodeHvmParams({ reserved: 0, params }) }];
-}
-
-function unlessEmpty(type: number, body: Uint8Array): readonly RecordParts[] {
-  return body.length === 0 ? [] : [{ type, body }];
 }

@@ -6,33 +6,43 @@ import type { PumpCounts, PumpJob, SendPump } from "../migration/pump.ts";
 import { type PumpAddon, pumpError } from "../transport/pump-addon.ts";
 import type { DomainSender, OpenXen, XenDomain } from "./addon.ts";
 import { needPumpAddon } from "./pipes.ts";
+import type { XenPvSource } from "./pv-addon.ts";
 
 /** How often progress is looked at (ms). */
 const PROGRESS_MS = 50;
 
 /** Entries of the add-on's counters. Twin: native/pump/counters.h. */
-const COUNTER = { PAGES_SENT: 0, PAGES_ALLOCATE_ONLY: 1, BYTES: 3, SCAN_NS: 4 } as const;
-const COUNTER_COUNT = 5;
+const COUNTER = {
+  PAGES_SENT: 0,
+  PAGES_ALLOCATE_ONLY: 1,
+  BYTES: 3,
+  SCAN_NS: 4,
+  PAGES_DEFERRED: 5,
+} as const;
+const COUNTER_COUNT = 6;
 
 /**
  * Sends a domain's pages straight out of mappings of its memory: a thread of the add-on asks for
  * the types of dirty frames, maps those with data, names pages of zeros and writes.
  *
- * Frames that hold nothing are left out: a receiver of an HVM guest ignores them. Pages are sent
- * whenever they are asked for, so none is ever deferred.
+ * Frames that hold nothing are left out: a receiver ignores them. Only page tables of PV domains
+ * are ever deferred: those that change while they are read.
  */
 export class DomainPump implements SendPump {
   readonly name = "native";
+  readonly directBytes = 0;
   readonly #xen: OpenXen;
   readonly #pipes: PumpAddon = needPumpAddon();
   readonly #sender: DomainSender;
   readonly #sink: ByteSink;
   readonly #namesHoles: boolean;
   #isFirst = true;
+  #isSuspended = false;
 
   constructor(parts: {
     readonly xen: OpenXen;
     readonly domain: XenDomain;
+    readonly pv: XenPvSource | undefined;
     /** With a descriptor. */
     readonly sink: ByteSink;
     /** Octets a second; 0 is no limit. */
@@ -40,11 +50,16 @@ export class DomainPump implements SendPump {
     /** Names frames that hold nothing, as Xen's own sender does. */
     readonly namesHoles: boolean;
   }) {
-    const { xen, domain, bytesPerSecondMax } = parts;
+    const { xen, domain, pv, bytesPerSecondMax } = parts;
     this.#xen = xen;
     this.#sink = parts.sink;
     this.#namesHoles = parts.namesHoles;
-    this.#sender = new xen.addon.Sender({ domain, bytesPerSecondMax });
+    this.#sender = new xen.addon.Sender({ domain, pv, bytesPerSecondMax });
+  }
+
+  /** Says that the guest stands still: what cannot be sent from now on is a failure. */
+  suspended(): void {
+    this.#isSuspended = true;
   }
 
   async send(job: PumpJob): Promise<PumpCounts> {
@@ -77,6 +92,7 @@ export class DomainPump implements SendPump {
     try {
       const { value, failure } = await this.#sender.send({
         dirty: job.dirtyBitmap,
+        deferred: this.#isSuspended ? undefined : job.deferredBitmap,
         elidesZeroPages: job.elidesZeroPages,
         namesHoles: this.#namesHoles,
         keepsSuperpages,
@@ -102,7 +118,7 @@ function countsOf(counters: BigUint64Array): PumpCounts {
   return {
     pagesSent: Number(counters[COUNTER.PAGES_SENT]),
     pagesAllocateOnly: Number(counters[COUNTER.PAGES_ALLOCATE_ONLY]),
-    pagesDeferred: 0,
+    pagesDeferred: Number(counters[COUNTER.PAGES_DEFERRED]),
     pagesUnchanged: 0,
     bytes: Number(counters[COUNTER.BYTES]),
     scanMs: Number(counters[COUNTER.SCAN_NS]) / 1e6,

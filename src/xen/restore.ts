@@ -1,19 +1,21 @@
+import { assert } from "../base/assert.ts";
 import { MigrationError } from "../base/errors.ts";
-import { decodeHvmParams, decodeTscInfo } from "../codec/bodies.ts";
+import { decodeTscInfo } from "../codec/bodies.ts";
 import type { RecordEvent, StreamEvent } from "../codec/events.ts";
 import { OrderRules } from "../codec/order.ts";
 import { pullEvents } from "../codec/pull.ts";
 import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
 import { selectEngine } from "../engine/select.ts";
-import { GUEST_TYPE, LIBXC_RECORD } from "../format/libxc.ts";
+import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { RestoreJob } from "../helper/backend.ts";
 import type { RestoreResults } from "../helper/libxl-channel.ts";
 import { orInterruption } from "../migration/interruption.ts";
 import { receivePages } from "../migration/page-taker.ts";
 import { DescriptorSource } from "../transport/descriptor-source.ts";
-import { type DomainMemory, type OpenXen, resultOf, type XenDomain } from "./addon.ts";
-import { HvmState } from "./hvm-sink.ts";
+import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
 import { needPumpAddon } from "./pipes.ts";
+import { CpuPolicyState } from "./policies.ts";
+import { type DomainSink, sinkFor } from "./sink.ts";
 
 /**
  * Restores a domain for libxl: contract of {@link HelperBackend.restore}.
@@ -40,8 +42,8 @@ class Restoring {
   readonly #job: RestoreJob;
   readonly #source: DescriptorSource;
   readonly #domain: XenDomain;
-  readonly #memory: DomainMemory;
-  readonly #state: HvmState;
+  readonly #policies: CpuPolicyState;
+  #sinkOfType: DomainSink | undefined;
   #verifies = false;
 
   constructor(xen: OpenXen, job: RestoreJob, source: DescriptorSource) {
@@ -49,8 +51,7 @@ class Restoring {
     this.#job = job;
     this.#source = source;
     this.#domain = new xen.addon.Domain(xen.host, job.domid);
-    this.#memory = new xen.addon.Memory(this.#domain);
-    this.#state = new HvmState(this.#domain, job);
+    this.#policies = new CpuPolicyState(this.#domain);
   }
 
   async run(): Promise<RestoreResults> {
@@ -65,13 +66,14 @@ class Restoring {
       await this.#take(event);
     }
     this.#tellMismatches();
-    return this.#state.finish();
+    return await this.#sink.finish();
   }
 
   async #take(event: StreamEvent): Promise<void> {
     switch (event.kind) {
       case "domain-header":
-        return this.#checkGuestType(event.header.guestType);
+        this.#sinkOfType = this.#makeSink(event.header.guestType);
+        return;
       case "record":
         return event.isOptional ? undefined : await this.#takeRecord(event);
       default:
@@ -79,40 +81,40 @@ class Restoring {
     }
   }
 
-  #checkGuestType(guestType: number): void {
-    const { isHvm } = resultOf(this.#domain.info());
-    if (!isHvm || guestType !== GUEST_TYPE.X86_HVM) {
-      const reason = isHvm
-        ? "the stream is of a PV guest, and the domain is none"
-        : "PV guests cannot be restored yet";
-      throw new MigrationError("GUEST_UNAVAILABLE", { domid: this.#job.domid, reason });
-    }
+  #makeSink(guestType: number): DomainSink {
+    return sinkFor(guestType, { xen: this.#xen, domain: this.#domain, job: this.#job });
+  }
+
+  /** The domain header comes before all records. */
+  get #sink(): DomainSink {
+    assert(this.#sinkOfType !== undefined, "a stream has a domain header");
+    return this.#sinkOfType;
   }
 
   async #takeRecord(event: RecordEvent): Promise<void> {
     switch (event.type) {
       case LIBXC_RECORD.X86_CPUID_POLICY:
-        return this.#state.takeCpuidPolicy(event.body.slice());
+        return this.#policies.takeCpuid(event.body);
       case LIBXC_RECORD.X86_MSR_POLICY:
-        return this.#state.takeMsrPolicy(event.body.slice());
+        return this.#policies.takeMsr(event.body);
       case LIBXC_RECORD.STATIC_DATA_END:
-        return await this.#job.channel.staticDataDone(this.#state.applyPolicies());
+        return await this.#job.channel.staticDataDone(this.#policies.apply());
       case LIBXC_RECORD.X86_TSC_INFO:
         return void resultOf(this.#domain.setTscInfo(decodeTscInfo(event)));
-      case LIBXC_RECORD.HVM_PARAMS:
-        return this.#state.applyParams(decodeHvmParams(event));
-      case LIBXC_RECORD.HVM_CONTEXT:
-        return this.#state.takeContext(event.body.slice());
       case LIBXC_RECORD.VERIFY:
         this.#verifies = true;
         return;
       case LIBXC_RECORD.END:
         return;
       default:
-        throw new MigrationError("GUEST_STATE", {
-          offset: event.offset,
-          record: event.name ?? event.type,
-        });
+        this.#takeByKind(event);
+    }
+  }
+
+  #takeByKind(event: RecordEvent): void {
+    if (!this.#sink.take(event)) {
+      const { offset, name, type } = event;
+      throw new MigrationError("GUEST_STATE", { offset, record: name ?? type });
     }
   }
 
@@ -122,12 +124,13 @@ class Restoring {
       throw new MigrationError("TRANSPORT_LOST", { offset: first.offset, closed: true });
     }
     const verifies = this.#verifies;
+    const { memory } = this.#sink;
     return await receivePages({
       first,
       pipe: direct,
       receiver: {
         makeCancel: () => new this.#xen.addon.Cancel(),
-        receive: (job) => this.#memory.receive({ ...job, verifies }),
+        receive: (job) => memory.receive({ ...job, verifies }),
       },
       signal: this.#job.signal,
     });
@@ -135,7 +138,7 @@ class Restoring {
 
   /** What differs is told and no failure, as with Xen's own. */
   #tellMismatches(): void {
-    const mismatches = this.#memory.mismatches();
+    const mismatches = this.#sink.memory.mismatches();
     if (this.#verifies) {
       const level = mismatches > 0 ? "error" : "info";
       const text = `Compared all pages: ${mismatches} differ from those sent before`;

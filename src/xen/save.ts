@@ -4,7 +4,7 @@ import type { ByteSink } from "../base/io.ts";
 import { domainHeader, imageHeader } from "../codec/headers.ts";
 import { StreamWriter } from "../codec/stream-writer.ts";
 import { selectEngine } from "../engine/select.ts";
-import { GUEST_TYPE, LIBXC_RECORD } from "../format/libxc.ts";
+import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { SaveJob } from "../helper/backend.ts";
 import { policyOf } from "../helper/settings.ts";
 import { orInterruption, throwIfInterrupted } from "../migration/interruption.ts";
@@ -12,10 +12,10 @@ import { MemoryTransfer } from "../migration/precopy.ts";
 import { fullBitmap } from "../migration/pump.ts";
 import { descriptorSink } from "../transport/descriptor-sink.ts";
 import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
-import { hvmStateRecords, staticRecords } from "./hvm-source.ts";
 import { DomainLogDirty } from "./log-dirty.ts";
 import { progressTo } from "./progress.ts";
 import { DomainPump } from "./pump.ts";
+import { type DomainSource, recordsBeforeMemory, sourceOf } from "./source.ts";
 
 /** SHUTDOWN_suspend. @source public/sched.h */
 const SHUTDOWN_SUSPEND = 2;
@@ -28,11 +28,12 @@ const SHUTDOWN_SUSPEND = 2;
 export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
   const domain = new xen.addon.Domain(xen.host, job.domid);
   checkDomain(domain, job);
-  const frameCount = resultOf(domain.frameCount());
+  const source = sourceOf(xen, domain);
+  const { frameCount } = source;
   const { domid, channel } = job;
   const logDirty = new DomainLogDirty({ domain, domid, frameCount, channel });
   try {
-    await new Saving({ xen, job, domain, frameCount, logDirty }).run();
+    await new Saving({ xen, job, domain, source, logDirty }).run();
   } catch (error) {
     // Libxl, which may be gone, resumes the guest; the failure that counts is the first.
     await logDirty.disable().catch(() => undefined);
@@ -43,11 +44,7 @@ export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
 
 /** Refuses, before anything is touched, what cannot be saved. */
 function checkDomain(domain: XenDomain, { domid, streamType }: SaveJob): void {
-  const { isHvm } = resultOf(domain.info());
   const refuse = (reason: string) => new MigrationError("GUEST_UNAVAILABLE", { domid, reason });
-  if (!isHvm) {
-    throw refuse("PV guests cannot be saved yet");
-  }
   if (streamType !== "plain") {
     throw refuse("checkpointed streams cannot be written yet");
   }
@@ -61,7 +58,7 @@ interface Parts {
   readonly xen: OpenXen;
   readonly job: SaveJob;
   readonly domain: XenDomain;
-  readonly frameCount: number;
+  readonly source: DomainSource;
   readonly logDirty: DomainLogDirty;
 }
 
@@ -74,7 +71,7 @@ class Saving {
   readonly #memory: MemoryTransfer;
 
   constructor(parts: Parts) {
-    const { xen, job, domain, frameCount, logDirty } = parts;
+    const { xen, job, domain, source, logDirty } = parts;
     const { settings, signal, channel } = job;
     const { engine } = selectEngine(settings.engine);
     this.#parts = parts;
@@ -83,12 +80,13 @@ class Saving {
     this.#pump = new DomainPump({
       xen,
       domain,
+      pv: source.pv,
       sink: this.#sink,
       bytesPerSecondMax: settings.bandwidthMax,
       namesHoles: settings.zeroPages === "send",
     });
     this.#memory = new MemoryTransfer({
-      guest: { memory: { pfnCount: frameCount }, logDirty },
+      guest: { memory: { pfnCount: source.frameCount }, logDirty },
       engine,
       pump: this.#pump,
       policy: policyOf(settings),
@@ -112,7 +110,7 @@ class Saving {
   }
 
   async #send(): Promise<void> {
-    const { job, domain, logDirty } = this.#parts;
+    const { job, source, logDirty } = this.#parts;
     const { channel, isLive, isDebug, signal } = job;
     await this.#begin();
     if (isLive) {
@@ -126,19 +124,20 @@ class Saving {
       await this.#memory.harvest();
     }
     await this.#memory.finalCopy();
+    source.check();
     if (isLive && isDebug) {
       await this.#sendForComparison();
     }
     const end = { type: LIBXC_RECORD.END, body: new Uint8Array(0) };
-    await this.#writer.records([...hvmStateRecords(domain), end]);
+    await this.#writer.records([...source.stateRecords(), end]);
   }
 
   async #begin(): Promise<void> {
-    const { xen, domain } = this.#parts;
+    const { xen, domain, source } = this.#parts;
     const version = resultOf(xen.host.xenVersion());
-    const header = domainHeader(GUEST_TYPE.X86_HVM, version >>> 16, version & 0xffff);
+    const header = domainHeader(source.guestType, version >>> 16, version & 0xffff);
     await this.#writer.libxcHeaders(imageHeader(), header);
-    await this.#writer.records(staticRecords(domain));
+    await this.#writer.records(recordsBeforeMemory(domain, source));
   }
 
   async #suspend(): Promise<void> {
@@ -149,18 +148,19 @@ class Saving {
       throw new MigrationError("GUEST_STATE", { domid: job.domid, isShutdown, shutdownReason });
     }
     logDirty.suspended();
+    this.#pump.suspended();
   }
 
   /** Sends all pages once more, for the receiver to compare. @source verify_frames */
   async #sendForComparison(): Promise<void> {
-    const { job, frameCount, logDirty } = this.#parts;
+    const { job, source, logDirty } = this.#parts;
     await this.#writer.record({ type: LIBXC_RECORD.VERIFY, body: new Uint8Array(0) });
-    const dirtyBitmap = fullBitmap(frameCount);
+    const dirtyBitmap = fullBitmap(source.frameCount);
     await this.#pump.send({
       dirtyBitmap,
       deferredBitmap: new Uint8Array(dirtyBitmap.length),
       elidesZeroPages: false,
-      pagesPlanned: frameCount,
+      pagesPlanned: source.frameCount,
       onProgress: () => undefined,
       signal: job.signal,
     });

@@ -46,6 +46,17 @@ describe("xenferry", () => {
     expect(json("list")).toEqual([]);
   });
 
+  test("says what can be used here", () => {
+    const { machine, xen, saveHelper } = json("doctor");
+    expect(machine).toContainEqual(
+      expect.objectContaining({ name: "engine reference", isAvailable: true }),
+    );
+    expect(xen).toContainEqual(expect.objectContaining({ name: "hypervisor" }));
+    expect(existsSync(saveHelper)).toBe(true);
+    const { stdout } = xenferry("doctor");
+    expect(stdout).toContain(`LIBXL_SAVE_HELPER=${saveHelper}`);
+  });
+
   test("creates a guest from an xl.cfg file and says what it ignored", () => {
     const file = path.join(place.runDir, "web.cfg");
     const lines = [

@@ -2,13 +2,15 @@ import { open, readdir, readFile, stat, truncate, writeFile } from "node:fs/prom
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pullEvents } from "../../src/codec/pull.ts";
+import { loadNativeEngine } from "../../src/engine/native.ts";
 import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
 import { attachGuest, listGuests, openBackend } from "../../src/guest/open.ts";
 import type { GuestKind, GuestSource } from "../../src/guest/types.ts";
-import { restoreGuest } from "../../src/migration/restore.ts";
+import { type RestoreOptions, restoreGuest } from "../../src/migration/restore.ts";
 import { type AfterSave, saveGuest } from "../../src/migration/save.ts";
 import { verifyStream } from "../../src/migration/verify-stream.ts";
 import { openImage } from "../../src/transport/image-file.ts";
+import { probePump } from "../../src/transport/pump-addon.ts";
 import {
   isProven,
   makeRunDir,
@@ -41,12 +43,35 @@ function save(guest: GuestSource, after: AfterSave, signal = never) {
   return saveGuest({ ...TRANSFER, guest, engine, file, after, signal });
 }
 
-async function restore() {
+/** Saves it with its page data at multiples of the page size. */
+function saveAligned(guest: GuestSource, changes: Partial<Parameters<typeof saveGuest>[0]> = {}) {
+  const pump = { ...TRANSFER.pump, alignsPages: true };
+  const job = { ...TRANSFER, guest, engine, file, after: "destroy", signal: never } as const;
+  return saveGuest({ ...job, pump, ...changes });
+}
+
+/** What is read of the image: where pages start, and of what kinds its events are. */
+async function pagesOfImage() {
+  const image = await openImage(file);
+  const pageOffsets: number[] = [];
+  const names: string[] = [];
+  for await (const event of pullEvents(image, engine)) {
+    if (event.kind === "page-data" && event.pages.length > 0) {
+      pageOffsets.push(event.pagesOffset);
+    } else if (event.kind === "record") {
+      names.push(`${event.name}`);
+    }
+  }
+  await image.close();
+  return { pageOffsets, names };
+}
+
+async function restore(changes: Pick<RestoreOptions, "engine" | "fileAccess"> = { engine }) {
   const source = await openImage(file);
   try {
     const { config } = await restoreGuest({
+      ...changes,
       source,
-      engine,
       signal: never,
       startAs: "running",
       prepare: async (described) => (await openBackend(described.kind, place)).prepare(described),
@@ -97,6 +122,25 @@ describe.each(KINDS)("saving a %s guest", (kind) => {
     await guest.cleanup();
   });
 
+  test.runIf(isHere)("can align page data, and verify takes the image, and restore", async () => {
+    const spec = `${kind}:memory=8M,dirty=2000p,hot=25%,vcpus=2,fill=random`;
+    const guest = await createGuest(place.runDir, spec);
+    await storesMore(guest, 50);
+    await saveAligned(guest);
+    await guest.cleanup();
+    const { pageOffsets, names } = await pagesOfImage();
+    expect(pageOffsets.length).toBeGreaterThan(1);
+    expect(pageOffsets.filter((offset) => offset % 4096 !== 0)).toEqual([]);
+    expect(names).toContain("PAGE_ALIGNMENT");
+    const image = await openImage(file);
+    const { findings } = await verifyStream(image, { pageDataHead: engine });
+    await image.close();
+    expect(findings).toEqual([]);
+    const restored = await restore();
+    expect(await isProven(restored)).toBe(true);
+    await restored.cleanup();
+  });
+
   test.runIf(isHere)("gives an image that verify accepts", async () => {
     const guest = await create();
     await save(guest, "destroy");
@@ -137,7 +181,20 @@ describe.each(KINDS)("saving a %s guest", (kind) => {
   });
 });
 
-describe("restoring", () => {
+const hasPump = probePump().addon !== undefined;
+
+describe.each([
+  ["by events", { engine, isAligned: false }],
+  ...(hasPump
+    ? (["auto", "cached", "direct"] as const).map(
+        (fileAccess) =>
+          [
+            `by threads, ${fileAccess}`,
+            { engine: loadNativeEngine(), fileAccess, isAligned: true },
+          ] as const,
+      )
+    : []),
+] as const)("restoring %s", (_how, { isAligned, ...way }) => {
   const kind = unavailable.has("process") ? "synthetic" : "process";
 
   async function savedImage(): Promise<void> {
@@ -145,9 +202,17 @@ describe("restoring", () => {
       place.runDir,
       `${kind}:memory=1M,dirty=500p,vcpus=2,fill=random`,
     );
-    await save(guest, "destroy");
+    await (isAligned ? saveAligned(guest, { engine: way.engine }) : save(guest, "destroy"));
     await guest.cleanup();
   }
+
+  test("lets the guest go on", async () => {
+    await savedImage();
+    const restored = await restore(way);
+    await storesMore(restored, 20);
+    expect(await isProven(restored)).toBe(true);
+    await restored.cleanup();
+  });
 
   test("refuses an image cut anywhere, and leaves no guest", async () => {
     await savedImage();
@@ -160,7 +225,7 @@ describe("restoring", () => {
     expect(cuts.length).toBeGreaterThan(25);
     for (const cut of cuts) {
       await writeFile(file, whole.subarray(0, cut));
-      await expect(restore(), `cut at ${cut}`).rejects.toMatchObject({
+      await expect(restore(way), `cut at ${cut}`).rejects.toMatchObject({
         code: "STREAM_TRUNCATED",
         where: { offset: cut },
       });
@@ -174,16 +239,19 @@ describe("restoring", () => {
     const image = await open(file, "r+");
     await image.write(Uint8Array.of(0, 1), 0, 2, at);
     await image.close();
-    await expect(restore()).rejects.toMatchObject({ code: "GUEST_PFN_RANGE", where: { pfn: 256 } });
+    await expect(restore(way)).rejects.toMatchObject({
+      code: "GUEST_PFN_RANGE",
+      where: { pfn: 256 },
+    });
     expect(await listGuests(place)).toEqual([]);
   });
 
   test("refuses an empty file", async () => {
     await writeFile(file, "");
-    await expect(restore()).rejects.toMatchObject({ code: "STREAM_TRUNCATED" });
+    await expect(restore(way)).rejects.toMatchObject({ code: "STREAM_TRUNCATED" });
     await truncate(file, 7);
     expect((await stat(file)).size).toBe(7);
-    await expect(restore()).rejects.toMatchObject({ code: "STREAM_TRUNCATED" });
+    await expect(restore(way)).rejects.toMatchObject({ code: "STREAM_TRUNCATED" });
   });
 
   /** Where each header and record of the image starts. */

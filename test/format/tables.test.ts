@@ -8,6 +8,11 @@ import {
 } from "../../src/format/libxc.ts";
 import { emulatorName, LIBXL_RECORD, libxlRecordName } from "../../src/format/libxl.ts";
 import {
+  ownRecordName,
+  PAGE_ALIGNMENT,
+  pageAlignmentBytes,
+} from "../../src/format/page-alignment.ts";
+import {
   hasStreamData,
   isKnownPageType,
   isPopulatedPageType,
@@ -34,6 +39,24 @@ describe("libxc", () => {
 
   test("padding up to 8 octets, beyond 31 bits too", () => {
     expect([0, 1, 8, 9, 0xffff_ffff].map(paddedBytes)).toEqual([0, 8, 8, 16, 0x1_0000_0000]);
+  });
+
+  test("our own record is optional, and named", () => {
+    expect(PAGE_ALIGNMENT).toBe(0x8044_4150);
+    expect(isOptionalRecord(PAGE_ALIGNMENT)).toBe(true);
+    expect(libxcRecordName(PAGE_ALIGNMENT)).toBeUndefined();
+    expect(ownRecordName(PAGE_ALIGNMENT)).toBe("PAGE_ALIGNMENT");
+    expect(ownRecordName(0x8000_0001)).toBeUndefined();
+  });
+
+  test.each([
+    [0, 4096, 0],
+    [4096, 24, 4072],
+    [4072, 24, 0],
+    [4080, 24, 4088],
+    [2 ** 40, 8208, 4080],
+  ])("at %i, pages behind %i octets of head need %i more", (offset, headBytes, expected) => {
+    expect(pageAlignmentBytes(offset, headBytes)).toBe(expected);
   });
 
   test("names of params", () => {

@@ -27,21 +27,19 @@ function withFile(content: string, environment: Readonly<Record<string, string>>
 }
 
 /** What loading fails with. */
-function failureOf(load: () => unknown): { readonly code?: string; readonly where?: object } {
-  try {
-    load();
-  } catch (error) {
-    return error as object;
-  }
-  return {};
+function failureOf(load: () => Promise<unknown>): Promise<unknown> {
+  return load().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 describe("settings", () => {
-  test("have defaults, which an empty variable leaves as they are", () => {
-    expect(withFile("{}", { XENFERRY_POLICY: "" })).toEqual(SETTINGS_DEFAULTS);
+  test("have defaults, which an empty variable leaves as they are", async () => {
+    expect(await withFile("{}", { XENFERRY_POLICY: "" })).toEqual(SETTINGS_DEFAULTS);
   });
 
-  test("come from the environment", () => {
+  test("come from the environment", async () => {
     const environment = {
       XENFERRY_POLICY: "xen",
       XENFERRY_DOWNTIME_MS: "120",
@@ -54,7 +52,7 @@ describe("settings", () => {
       XENFERRY_ENGINE: "wasm",
     };
     expect(Object.keys(environment)).toEqual(Object.values(SETTING_VARIABLES));
-    expect(withFile("{}", environment)).toEqual({
+    expect(await withFile("{}", environment)).toEqual({
       policy: "xen",
       downtimeMs: 120,
       iterationsMax: 7,
@@ -67,9 +65,9 @@ describe("settings", () => {
     });
   });
 
-  test("come from the file, and the environment goes before it", () => {
+  test("come from the file, and the environment goes before it", async () => {
     const content = '{ "downtimeMs": 200, "bandwidthMax": 5000000, "zeroPages": "send" }';
-    expect(withFile(content, { XENFERRY_DOWNTIME_MS: "30" })).toEqual({
+    expect(await withFile(content, { XENFERRY_DOWNTIME_MS: "30" })).toEqual({
       ...SETTINGS_DEFAULTS,
       downtimeMs: 30,
       bandwidthMax: 5_000_000,
@@ -83,8 +81,8 @@ describe("settings", () => {
     ["XENFERRY_DOWNTIME_MS", "soon"],
     ["XENFERRY_BANDWIDTH_MAX", "much"],
     ["XENFERRY_ENGINE", "steam"],
-  ])("name the variable that is wrong: %s=%s", (variable, value) => {
-    expect(failureOf(() => withFile("{}", { [variable]: value }))).toMatchObject({
+  ])("name the variable that is wrong: %s=%s", async (variable, value) => {
+    expect(await failureOf(() => withFile("{}", { [variable]: value }))).toMatchObject({
       code: "HELPER_SETTINGS",
       where: { setting: variable },
     });
@@ -94,20 +92,20 @@ describe("settings", () => {
     ["downtimeMs", '{ "downtimeMs": 0 }'],
     ["", '{ "downtime": 50 }'],
     ["", "[]"],
-  ])("name the place in the file that is wrong: '%s' in %s", (setting, content) => {
-    expect(failureOf(() => withFile(content))).toMatchObject({
+  ])("name the place in the file that is wrong: '%s' in %s", async (setting, content) => {
+    expect(await failureOf(() => withFile(content))).toMatchObject({
       code: "HELPER_SETTINGS",
       where: { setting: `${config}: ${setting}` },
     });
   });
 
-  test("need the file that is named, and as JSON", () => {
+  test("need the file that is named, and as JSON", async () => {
     const missing = path.join(folder, "missing.json");
-    expect(failureOf(() => loadSettings({ XENFERRY_CONFIG: missing }))).toMatchObject({
+    expect(await failureOf(() => loadSettings({ XENFERRY_CONFIG: missing }))).toMatchObject({
       code: "HELPER_SETTINGS",
       where: { file: missing },
     });
-    expect(failureOf(() => withFile("{"))).toMatchObject({ code: "HELPER_SETTINGS" });
+    expect(await failureOf(() => withFile("{"))).toMatchObject({ code: "HELPER_SETTINGS" });
   });
 
   test("give a policy and the profile's place", () => {

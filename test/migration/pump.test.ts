@@ -59,7 +59,9 @@ function memoryOf(pageCounts: readonly number[]): SourceMemory {
 function recordSink() {
   const chunks: Buffer[] = [];
   const sink: ByteSink = {
-    offset: 0,
+    get offset() {
+      return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    },
     write: async (...received) => {
       chunks.push(...received.map((chunk) => Buffer.from(chunk)));
     },

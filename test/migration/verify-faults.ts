@@ -70,6 +70,12 @@ export const FAULTS: readonly Fault[] = [
     "violated RECORD_LENGTH END",
   ],
 
+  [
+    "alignment",
+    hvmWith(parts.record(0x8044_4150, u8(0, 1))),
+    "suspicious RECORD_RESERVED PAGE_ALIGNMENT",
+  ],
+
   // PAGE_DATA.
   ["reserved field", hvmPages(1, 1n), "violated RECORD_RESERVED PAGE_DATA"],
   ["reserved bits", hvmPages(0, 0x0ff0_0000_0000_0001n), "violated PAGE_DATA_RESERVED PAGE_DATA"],
@@ -332,7 +338,13 @@ function checkpointed(...records: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Streams of the same making without a fault. */
-export const SOUND: readonly Uint8Array[] = [SOUND_HVM, pvEnd(), libxl(END), xl("{}", END)];
+export const SOUND: readonly Uint8Array[] = [
+  SOUND_HVM,
+  pvEnd(),
+  libxl(END),
+  xl("{}", END),
+  hvmWith(parts.record(0x8044_4150, u8(0))),
+];
 
 /** A stream with so many findings. */
 export function withEmptyContexts(count: number): Uint8Array {

@@ -1,6 +1,5 @@
 // Sends a guest's memory through both pumps over a socket pair and compares what arrived; built with
 // sanitizers by test/support/sanitize.mjs. Prints one line a round; exit status 1 on a difference.
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,12 +14,15 @@
 #include "../../native/pump/failure.h"
 #include "../../native/pump/receive.h"
 #include "../../native/pump/send.h"
+#include "guest_memory.h"
 
 namespace {
 
 using namespace xenferry;
+using driver::change_pages;
+using driver::kPageCount;
+using driver::Memory;
 
-constexpr std::size_t kPageCount = 5000;
 constexpr std::size_t kRounds = 12;
 
 struct Round {
@@ -53,7 +55,8 @@ class Channel {
     if (read(ends_[1], &first, sizeof first) != sizeof first) std::abort();
     if (first.type == 0) return 0;
     pump::Inlet inlet{ends_[1], cancel};
-    return pump::ReceivePump{inlet, ram, engine::measured_operations(), sizeof first}
+    pump::StreamSource source{inlet};
+    return pump::ReceivePump{source, ram, engine::measured_operations(), sizeof first}
         .run(first, thread_count)
         .data_pages;
   }
@@ -71,32 +74,6 @@ class Channel {
   pump::Cancel cancel;
   pump::Outlet outlet{ends_[0], std::nullopt, cancel};
 };
-
-struct Memory {
-  int fd = memfd_create("ram", MFD_CLOEXEC);
-  engine::Bytes bytes;
-
-  Memory() {
-    const std::size_t size = kPageCount * engine::kPageBytes;
-    if (ftruncate(fd, static_cast<off_t>(size)) != 0) std::abort();
-    void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED) std::abort();
-    bytes = {static_cast<std::uint8_t*>(at), size};
-  }
-  ~Memory() {
-    munmap(bytes.data(), bytes.size());
-    close(fd);
-  }
-};
-
-void change_pages(engine::Bytes ram, engine::Bytes dirty, std::mt19937& random) {
-  for (std::size_t page = 0; page < kPageCount; ++page) {
-    if (random() % 3 != 0) continue;
-    std::memset(ram.data() + page * engine::kPageBytes, static_cast<int>(random() % 4),
-                engine::kPageBytes);
-    dirty[page / 8] |= static_cast<std::uint8_t>(1u << (page % 8));
-  }
-}
 
 void send_iteration(pump::SendPump& sender, pump::Iteration& iteration,
                     std::vector<std::unique_ptr<Channel>>& channels) {

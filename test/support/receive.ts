@@ -6,12 +6,14 @@ import type { ByteSource } from "../../src/base/io.ts";
 import { PAGE_BYTES } from "../../src/base/units.ts";
 import { pullEvents } from "../../src/codec/pull.ts";
 import type { PageEngine } from "../../src/engine/types.ts";
+import { PAGE_ALIGNMENT } from "../../src/format/page-alignment.ts";
 import { hasStreamData } from "../../src/format/page-type.ts";
 import type { SinkMemory } from "../../src/guest/types.ts";
 import { pageTaker } from "../../src/migration/page-taker.ts";
 import { BufferedSource } from "../../src/transport/buffered-source.ts";
 import { DescriptorSource } from "../../src/transport/descriptor-source.ts";
-import { probePump } from "../../src/transport/pump-addon.ts";
+import { openImage } from "../../src/transport/image-file.ts";
+import { type FileAccess, probePump } from "../../src/transport/pump-addon.ts";
 
 /** What came of receiving a libxc stream: pages stored, records after them, how it ended. */
 export interface ReceiveOutcome {
@@ -36,27 +38,57 @@ export function receiveByEvents(
 }
 
 /** Receives by the add-on's threads, from a descriptor into a file. */
-export async function receiveByThreads(
+export function receiveByThreads(
   stream: Uint8Array,
   engine: PageEngine,
   pfnCount: number,
 ): Promise<ReceiveOutcome> {
+  return receiveIntoFile(stream, engine, {
+    pfnCount,
+    open: async (file) => {
+      const fd = openSync(file, "r");
+      const source = new DescriptorSource(probePump().addon!, fd);
+      closeSync(fd);
+      return source;
+    },
+  });
+}
+
+/** Receives by the add-on's threads, from an image in a file, into a file. */
+export function receiveFromImage(
+  stream: Uint8Array,
+  engine: PageEngine,
+  job: {
+    readonly pfnCount: number;
+    readonly fileAccess: FileAccess;
+    readonly onDirectBytes?: (byteCount: number) => void;
+  },
+): Promise<ReceiveOutcome> {
+  return receiveIntoFile(stream, engine, { ...job, open: openImage });
+}
+
+async function receiveIntoFile(
+  stream: Uint8Array,
+  engine: PageEngine,
+  job: Omit<Place, "ram" | "ramFd"> & {
+    readonly open: (file: string) => Promise<ByteSource>;
+  },
+): Promise<ReceiveOutcome> {
+  const { pfnCount } = job;
   const base = path.join(os.tmpdir(), `xenferry-receive-${process.pid}`);
   writeFileSync(`${base}.stream`, stream);
   writeFileSync(`${base}.ram`, Buffer.alloc(pfnCount * PAGE_BYTES));
-  const fd = openSync(`${base}.stream`, "r");
   const ramFd = openSync(`${base}.ram`, "r+");
-  const source = new DescriptorSource(probePump().addon!, fd);
+  const source = await job.open(`${base}.stream`);
   const ram = () => {
     const bytes = Buffer.alloc(pfnCount * PAGE_BYTES);
     readSync(ramFd, bytes, 0, bytes.length, 0);
     return bytes;
   };
   try {
-    return await receive(source, engine, { ram, pfnCount, ramFd });
+    return await receive(source, engine, { ...job, ram, ramFd });
   } finally {
     await source.close();
-    closeSync(fd);
     closeSync(ramFd);
     rmSync(`${base}.stream`);
     rmSync(`${base}.ram`);
@@ -68,12 +100,14 @@ interface Place {
   readonly ram: () => Buffer;
   readonly pfnCount: number;
   readonly ramFd?: number;
+  readonly fileAccess?: FileAccess;
+  readonly onDirectBytes?: (byteCount: number) => void;
 }
 
 async function receive(
   source: ByteSource,
   engine: PageEngine,
-  { ram, pfnCount, ramFd }: Place,
+  { ram, pfnCount, ramFd, fileAccess = "auto", onDirectBytes }: Place,
 ): Promise<ReceiveOutcome> {
   const { signal } = new AbortController();
   const memory: SinkMemory = {
@@ -81,13 +115,20 @@ async function receive(
     scatter: () => Promise.reject(new Error("nothing scatters here")),
     ...(ramFd !== undefined && { ramFd }),
   };
-  const takePages = pageTaker({ source, engine, signal, memory: () => memory });
+  const takePages = pageTaker({
+    source,
+    engine,
+    signal,
+    memory: () => memory,
+    fileAccess,
+    ...(onDirectBytes !== undefined && { onDirectBytes }),
+  });
   const counts = { entries: 0, dataPages: 0 };
   const records: string[] = [];
   let failure: ReceiveOutcome["failure"];
   try {
     for await (const event of pullEvents(source, engine, { takePages })) {
-      if (event.kind === "record") {
+      if (event.kind === "record" && event.type !== PAGE_ALIGNMENT) {
         records.push(`${event.name} at ${event.offset}`);
       } else if (event.kind === "pages-taken") {
         counts.entries += event.entries;

@@ -56,11 +56,28 @@ describe("openImage", () => {
     await image.close();
   });
 
+  test("a plain file goes on behind what others took from its descriptor", async () => {
+    const image = await openImage(path.join(folder, "plain"));
+    await image.exactly(10);
+    image.direct!.advance(2_000_000);
+    expect(image.offset).toBe(2_000_010);
+    expect(Buffer.compare(await image.exactly(100), content.subarray(2_000_010, 2_000_110))).toBe(
+      0,
+    );
+    image.direct!.advance(0);
+    expect(Buffer.compare(await readAll(image), content.subarray(2_000_110))).toBe(0);
+    image.direct!.advance(-5);
+    await expect(image.exactly(6)).rejects.toMatchObject({ where: { offset: content.length } });
+    await image.close();
+    expect(image.direct).toBeUndefined();
+  });
+
   test("a compressed file, told by its content", async () => {
     const file = fileURLToPath(new URL("../golden/zstd/far-matches.zst", import.meta.url));
     const image = await openImage(file);
     expect(image.compression).toBe("zstd");
     expect(image.randomAccess).toBeUndefined();
+    expect(image.direct).toBeUndefined();
     const expected = zstdSamples().get("far-matches")!;
     expect(Buffer.compare(await readAll(image), expected)).toBe(0);
     expect(image.offset).toBe(expected.length);
@@ -78,6 +95,7 @@ describe("openImage", () => {
     expect(plain.compression).toBe("none");
     expect(plain.fileBytes).toBeUndefined();
     expect(plain.randomAccess).toBeUndefined();
+    expect(plain.direct).toBeUndefined();
     expect(Buffer.compare(await readAll(plain), expected)).toBe(0);
     await plain.close();
   });

@@ -4,14 +4,17 @@ import type { GuestKind } from "../../guest/types.ts";
 import { restoreGuest } from "../../migration/restore.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { openImage } from "../../transport/image-file.ts";
+import type { FileAccess } from "../../transport/pump-addon.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { fileAccessOption } from "../file-access.ts";
 import type { Registrar } from "../program.ts";
 
 interface RestoreOptions {
   readonly paused?: boolean;
   readonly name?: string;
   readonly kind?: GuestKind;
+  readonly fileAccess: FileAccess;
 }
 
 export function registerRestore({ program, run }: Registrar): void {
@@ -26,6 +29,7 @@ export function registerRestore({ program, run }: Registrar): void {
         "kind of guest to restore into; that of the image unless given",
       ).choices(["process", "synthetic"]),
     )
+    .addOption(fileAccessOption("pages are read, of an aligned image that is a plain file"))
     .action((file: string, options: RestoreOptions, command: Command) =>
       run(command, (context) => restore(context, file, options)),
     );
@@ -36,10 +40,11 @@ async function restore(context: Context, file: string, options: RestoreOptions):
   const source = await openImage(file === "-" ? process.stdin : file);
   const startMs = context.clock.nowMs();
   try {
-    const { config, pages, bytes } = await restoreGuest({
+    const { config, pages, bytes, directBytes } = await restoreGuest({
       source,
       engine,
       signal: context.signal,
+      fileAccess: options.fileAccess,
       startAs: options.paused === true ? "paused" : "running",
       prepare: async (described) => {
         const kind = options.kind ?? described.kind;
@@ -50,7 +55,7 @@ async function restore(context: Context, file: string, options: RestoreOptions):
     });
     const totalMs = context.clock.nowMs() - startMs;
     const name = options.name ?? config.name;
-    context.result({ name, pages, bytes, totalMs }, () => {
+    context.result({ name, pages, bytes, directBytes, totalMs }, () => {
       const moved = `${formatCount(pages)} pages, ${formatBytes(bytes)}`;
       return `restored ${name}: ${moved} in ${formatMs(totalMs)}`;
     });
