@@ -4,8 +4,8 @@
 
 #include "domain_handle.h"
 #include "memory_handle.h"
-#include "pv_source_handle.h"
 #include "send.h"
+#include "source_pv_handle.h"
 
 namespace xenferry::xen {
 namespace {

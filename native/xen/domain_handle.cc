@@ -110,6 +110,7 @@ Napi::Value DomainHandle::info(const Info& info) {
     object["shutdownReason"] =
         number(info.Env(), known.flags >> kShutdownReasonShift & kShutdownReasonMask);
     object["totalPages"] = number(info.Env(), known.total_pages);
+    object["vcpus"] = number(info.Env(), known.online_vcpus);
     object["maxPages"] = number(info.Env(), known.max_pages);
     return object;
   });

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "domain.h"
-#include "pv_source.h"
+#include "source_pv.h"
 
 namespace xenferry::xen {
 

@@ -5,7 +5,7 @@
 
 #include "../pump/js.h"
 #include "memory.h"
-#include "pv_memory.h"
+#include "memory_pv.h"
 
 namespace xenferry::xen {
 

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { packageVersion } from "../base/version.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
@@ -10,7 +11,6 @@ import { registerRestore } from "./commands/restore.ts";
 import { registerSave } from "./commands/save.ts";
 import { type Context, createContext, type GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
-import { packageVersion } from "./version.ts";
 
 /** What a command's file gets to add itself to the program. */
 export interface Registrar {

@@ -1,12 +1,12 @@
 import { MigrationError } from "../base/errors.ts";
 import type { GuestSource } from "../guest/types.ts";
+import { makeProfile, type ProfileFrame, writeProfile } from "../migration/profile-file.ts";
 import type { ProgressListener } from "../migration/progress.ts";
 import type { PumpOptions } from "../migration/pump.ts";
 import type { ChannelsUsed } from "../migration/source-channels.ts";
 import type { TransferOptions, TransferOutcome } from "../migration/transfer.ts";
 import type { Downtime, IterationStatistics, Profile } from "../report/profile.ts";
 import type { Context } from "./context.ts";
-import { makeProfile, type ProfileFrame, writeProfile } from "./profile-file.ts";
 import { policyOf, type TransferCliOptions } from "./transfer-options.ts";
 
 /** What the command is about. */

@@ -28,6 +28,8 @@ export interface DomainInfo {
   readonly shutdownReason: number;
   readonly totalPages: number;
   readonly maxPages: number;
+  /** Online. */
+  readonly vcpus: number;
 }
 
 /** Whether writes are forgotten as they are read; `final` of a guest that stands still. */

@@ -4,6 +4,7 @@ import type { ByteSink } from "../base/io.ts";
 import { domainHeader, imageHeader } from "../codec/headers.ts";
 import { StreamWriter } from "../codec/stream-writer.ts";
 import { selectEngine } from "../engine/select.ts";
+import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { SaveJob } from "../helper/backend.ts";
 import { policyOf } from "../helper/settings.ts";
@@ -11,10 +12,11 @@ import { orInterruption, throwIfInterrupted } from "../migration/interruption.ts
 import { MemoryTransfer } from "../migration/precopy.ts";
 import { fullBitmap } from "../migration/pump.ts";
 import { descriptorSink } from "../transport/descriptor-sink.ts";
-import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
+import { type DomainInfo, type OpenXen, resultOf, type XenDomain } from "./addon.ts";
 import { DomainLogDirty } from "./log-dirty.ts";
 import { progressTo } from "./progress.ts";
 import { DomainPump } from "./pump.ts";
+import { SaveRecord } from "./save-record.ts";
 import { type DomainSource, recordsBeforeMemory, sourceOf } from "./source.ts";
 
 /** SHUTDOWN_suspend. @source public/sched.h */
@@ -32,14 +34,18 @@ export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
   const { frameCount } = source;
   const { domid, channel } = job;
   const logDirty = new DomainLogDirty({ domain, domid, frameCount, channel });
+  const saving = new Saving({ xen, job, domain, source, logDirty });
   try {
-    await new Saving({ xen, job, domain, source, logDirty }).run();
+    await saving.run();
   } catch (error) {
     // Libxl, which may be gone, resumes the guest; the failure that counts is the first.
     await logDirty.disable().catch(() => undefined);
-    throw orInterruption(job.signal, error);
+    const told = orInterruption(job.signal, error);
+    await saving.tell(told).catch(() => undefined);
+    throw told;
   }
   await logDirty.disable();
+  await saving.tell();
 }
 
 /** Refuses, before anything is touched, what cannot be saved. */
@@ -69,12 +75,18 @@ class Saving {
   readonly #writer: StreamWriter;
   readonly #pump: DomainPump;
   readonly #memory: MemoryTransfer;
+  readonly #record: SaveRecord;
+  readonly #engine: PageEngine;
+  readonly #info: DomainInfo;
 
   constructor(parts: Parts) {
     const { xen, job, domain, source, logDirty } = parts;
     const { settings, signal, channel } = job;
     const { engine } = selectEngine(settings.engine);
     this.#parts = parts;
+    this.#engine = engine;
+    this.#info = resultOf(domain.info());
+    this.#record = new SaveRecord(job, systemClock);
     this.#sink = descriptorSink(job.streamFd);
     this.#writer = new StreamWriter(this.#sink, engine);
     this.#pump = new DomainPump({
@@ -91,7 +103,7 @@ class Saving {
       pump: this.#pump,
       policy: policyOf(settings),
       clock: systemClock,
-      onProgress: progressTo(channel, job.isLive ? "live" : "non-live"),
+      onProgress: this.#record.listener(progressTo(channel, job.isLive ? "live" : "non-live")),
       signal,
       zeroPages: settings.zeroPages,
     });
@@ -109,6 +121,12 @@ class Saving {
     }
   }
 
+  /** Writes the profile, if one is wanted. @throws MigrationError TRANSPORT_OPEN */
+  async tell(error?: unknown): Promise<void> {
+    const totalBytes = this.#sink.offset;
+    await this.#record.write({ info: this.#info, engine: this.#engine, totalBytes, error });
+  }
+
   async #send(): Promise<void> {
     const { job, source, logDirty } = this.#parts;
     const { channel, isLive, isDebug, signal } = job;
@@ -117,19 +135,23 @@ class Saving {
       await logDirty.enable();
       const reason = await this.#memory.precopy();
       channel.log({ level: "info", context: "xc", text: `Suspending the guest: ${reason}` });
+      this.#record.stopReason = reason;
     }
     throwIfInterrupted(signal);
     await this.#suspend();
     if (isLive) {
       await this.#memory.harvest();
     }
+    this.#record.reached("harvested");
     await this.#memory.finalCopy();
     source.check();
     if (isLive && isDebug) {
       await this.#sendForComparison();
     }
+    this.#record.reached("copied");
     const end = { type: LIBXC_RECORD.END, body: new Uint8Array(0) };
     await this.#writer.records([...source.stateRecords(), end]);
+    this.#record.reached("ended");
   }
 
   async #begin(): Promise<void> {
@@ -142,7 +164,9 @@ class Saving {
 
   async #suspend(): Promise<void> {
     const { job, domain, logDirty } = this.#parts;
+    this.#record.reached("suspend");
     await job.channel.suspend();
+    this.#record.reached("suspended");
     const { isShutdown, shutdownReason } = resultOf(domain.info());
     if (!isShutdown || shutdownReason !== SHUTDOWN_SUSPEND) {
       throw new MigrationError("GUEST_STATE", { domid: job.domid, isShutdown, shutdownReason });

@@ -15,7 +15,7 @@ import { NO_SHARED, sharedFolder } from "../support/shared.ts";
 
 const PAGE_BYTES = 4096;
 const COMPILE_TIMEOUT_MS = 180_000;
-const CORE = compiler === undefined ? [] : sourcesOf("native/xen", /^pv_(p2m|pins|shared|tables|vcpu)\.cc$/);
+const CORE = compiler === undefined ? [] : sourcesOf("native/xen", /^pv_.*\.cc$/);
 const shared = sharedFolder();
 if (shared === undefined) {
   console.warn(`PV streams: skipped: ${NO_SHARED}`);

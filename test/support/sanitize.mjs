@@ -26,13 +26,12 @@ function run(program, args, cwd) {
   }
 }
 
-/** Tests of C++ that needs no hypervisor. */
-const pvSources = [
-  ...["p2m", "pins", "shared", "tables", "vcpu"].map((name) => `native/xen/pv_${name}.cc`),
-  ...readdirSync(path.join(ROOT, "test", "native", "pv"))
-    .filter((name) => name.endsWith(".cc"))
-    .map((name) => path.join("test", "native", "pv", name)),
-];
+/** Tests of what is PV and needs no hypervisor. */
+const pvSources = ["native/xen", "test/native/pv"].flatMap((folder) =>
+  readdirSync(path.join(ROOT, folder))
+    .filter((name) => name.startsWith("pv_") && name.endsWith(".cc"))
+    .map((name) => path.join(folder, name)),
+);
 
 const DRIVERS = ["pump_driver.cc", "image_driver.cc"];
 const compiler = process.env.CXX ?? "c++";

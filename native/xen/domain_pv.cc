@@ -1,4 +1,4 @@
-#include "pv_domain.h"
+#include "domain_pv.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -2,9 +2,9 @@
 
 #include <mutex>
 
+#include "domain_pv.h"
+#include "machine_table.h"
 #include "memory.h"
-#include "pv_domain.h"
-#include "pv_machine.h"
 #include "pv_shared.h"
 
 namespace xenferry::xen {

@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "pv_domain.h"
-#include "pv_machine.h"
+#include "domain_pv.h"
+#include "machine_table.h"
 #include "pv_p2m.h"
 #include "pv_tables.h"
 

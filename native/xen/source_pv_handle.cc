@@ -1,4 +1,4 @@
-#include "pv_source_handle.h"
+#include "source_pv_handle.h"
 
 #include "domain_handle.h"
 

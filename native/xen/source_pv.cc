@@ -1,4 +1,4 @@
-#include "pv_source.h"
+#include "source_pv.h"
 
 #include <sys/mman.h>
 

@@ -1,16 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import os from "node:os";
 import { MigrationError } from "../base/errors.ts";
+import { packageVersion } from "../base/version.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestConfig } from "../guest/types.ts";
 import { PROFILE_VERSION, type Profile, profileSchema } from "../report/profile.ts";
-import { packageVersion } from "./version.ts";
 
 /** What a profile says of its surroundings; the rest is what happened. */
 export interface ProfileFrame {
   readonly operation: Profile["operation"];
   readonly engine: PageEngine;
-  readonly guest: GuestConfig;
+  readonly guest: Pick<GuestConfig, "name" | "memoryBytes" | "vcpus"> & { readonly kind: string };
   readonly logDirty: string;
   readonly target: string;
   readonly startedAt: Date;

@@ -1,11 +1,11 @@
-#include "pv_machine.h"
+#include "machine_table.h"
 
 #include <sys/mman.h>
 
 #include <cstring>
 
+#include "domain_pv.h"
 #include "hypercall_memory.h"
-#include "pv_domain.h"
 
 namespace xenferry::xen {
 

@@ -1,4 +1,4 @@
-#include "pv_memory.h"
+#include "memory_pv.h"
 
 #include <sys/mman.h>
 

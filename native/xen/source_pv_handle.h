@@ -3,7 +3,7 @@
 #include <napi.h>
 
 #include "../pump/js.h"
-#include "pv_source.h"
+#include "source_pv.h"
 
 namespace xenferry::xen {
 

@@ -1,0 +1,116 @@
+import type { Clock } from "../base/clock.ts";
+import { MigrationError } from "../base/errors.ts";
+import { PAGE_BYTES } from "../base/units.ts";
+import type { PageEngine } from "../engine/types.ts";
+import type { SaveJob } from "../helper/backend.ts";
+import { policyOf, profilePathOf } from "../helper/settings.ts";
+import type { ProgressListener } from "../migration/progress.ts";
+import type { Downtime, IterationStatistics } from "../report/profile.ts";
+import type { DomainInfo } from "./addon.ts";
+
+/** Steps of a save from which on, or until which, something is measured, in their order. */
+export type SaveStep = "suspend" | "suspended" | "harvested" | "copied" | "ended";
+
+/** What there is to say of a save when it ends, one way or the other. */
+export interface SaveEnding {
+  readonly info: DomainInfo;
+  readonly engine: PageEngine;
+  readonly totalBytes: number;
+  readonly error?: unknown;
+}
+
+/** Measures one save, and writes its profile where the settings say. */
+export class SaveRecord {
+  stopReason = "non-live";
+  readonly #job: SaveJob;
+  readonly #clock: Clock;
+  readonly #startedAt = new Date();
+  readonly #startMs: number;
+  readonly #iterations: IterationStatistics[] = [];
+  readonly #reachedMs = new Map<SaveStep, number>();
+
+  constructor(job: SaveJob, clock: Clock) {
+    this.#job = job;
+    this.#clock = clock;
+    this.#startMs = clock.nowMs();
+  }
+
+  /** Keeps what iterations did, and passes everything on. */
+  listener(next: ProgressListener): ProgressListener {
+    return (event) => {
+      if (event.kind === "iteration") {
+        this.#iterations.push(event.statistics);
+      }
+      next(event);
+    };
+  }
+
+  reached(step: SaveStep): void {
+    this.#reachedMs.set(step, this.#clock.nowMs());
+  }
+
+  /**
+   * Writes the profile, if one is wanted. What checks it is loaded only then: it takes longer than
+   * small guests do.
+   *
+   * @throws MigrationError TRANSPORT_OPEN
+   */
+  async write(ending: SaveEnding): Promise<void> {
+    const { domid, settings, isLive } = this.#job;
+    const file = profilePathOf(settings, domid);
+    if (file === undefined) {
+      return;
+    }
+    const { makeProfile, writeProfile } = await import("../migration/profile-file.ts");
+    const { name, parameters } = policyOf(settings);
+    const profile = makeProfile(this.#frame(ending), {
+      outcome: ending.error === undefined ? "completed" : "failed",
+      ...(ending.error instanceof MigrationError && { errorCode: ending.error.code }),
+      mode: isLive ? "live" : "non-live",
+      pump: "native",
+      policy: { name, parameters: { ...parameters } },
+      stopReason: this.stopReason,
+      iterations: this.#iterations,
+      ...this.#downtime(),
+      totalMs: this.#clock.nowMs() - this.#startMs,
+      totalBytes: ending.totalBytes,
+      totalPagesSent: this.#iterations.reduce((sum, { pagesSent }) => sum + pagesSent, 0),
+    });
+    await writeProfile(file, profile);
+  }
+
+  #frame({ info, engine }: SaveEnding) {
+    const { domid, streamFd, isLive } = this.#job;
+    return {
+      operation: isLive ? ("migrate" as const) : ("save" as const),
+      engine,
+      guest: {
+        name: `domain ${domid}`,
+        kind: info.isHvm ? "xen-hvm" : "xen-pv",
+        memoryBytes: info.totalPages * PAGE_BYTES,
+        vcpus: info.vcpus,
+      },
+      logDirty: "xen",
+      target: `descriptor ${streamFd}`,
+      startedAt: this.#startedAt,
+    };
+  }
+
+  /** As far as the helper sees it: what comes behind the stream is libxl's. */
+  #downtime(): { readonly downtime?: Downtime } {
+    const at = (step: SaveStep) => this.#reachedMs.get(step) ?? Number.NaN;
+    if (!this.#reachedMs.has("ended")) {
+      return {};
+    }
+    const downtime = {
+      suspendMs: at("suspended") - at("suspend"),
+      harvestMs: at("harvested") - at("suspended"),
+      finalCopyMs: at("copied") - at("harvested"),
+      stateMs: at("ended") - at("copied"),
+      handoverMs: 0,
+      resumeMs: 0,
+      totalMs: at("ended") - at("suspend"),
+    };
+    return { downtime };
+  }
+}
