@@ -22,12 +22,12 @@ export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 
 say() { printf '[build %4d s] %s\n' "$SECONDS" "$*" >&2; }
 die() { printf 'no lab: %s\n' "$*" >&2; exit 77; }
-logged() { # LOG WHAT COMMAND...: its output into a log; on failure the end of it, and die
+logged() { # LOG WHAT COMMAND...: its output into a log, whose last line tells of a failure
     local log=$1 what=$2
     shift 2
     # In the background, where `set -e` holds; left of || it would not.
     "$@" > "$log" 2>&1 &
-    wait $! || { tail -n 20 "$log" >&2; die "$what failed; see $log"; }
+    wait $! || die "$what failed: $(tail -n 1 "$log"); see $log"
 }
 
 [ $# -ge 1 ] || { sed -n '2,/^set -/p' "$0" | sed '$d; s/^# \{0,1\}//' >&2; exit 2; }
@@ -118,22 +118,33 @@ fi
 export KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab KBUILD_BUILD_VERSION=1
 export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
 
+# Compilers run as nobody: for root, the end of Xen's build puts a file in place of /dev/null.
+compilers=$(mktemp -d)
+trap 'rm -rf "$work" "$compilers"' EXIT
+as_nobody() {
+    local drop=()
+    [ "$(id -u)" -ne 0 ] || drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    "${drop[@]}" "$@"
+}
+give_away() { [ "$(id -u)" -ne 0 ] || chown -R 65534:65534 "$compilers"; }
+
 compile_guest_kernel() {
     cd "$work"
     fetch linux-source-6.1
     dpkg-deb -x linux-source-6.1_*.deb package
-    tar -xJf package/usr/src/linux-source-6.1.tar.xz
-    mkdir build
-    make -C linux-source-6.1 O="$work/build" tinyconfig
-    cd build
-    ../linux-source-6.1/scripts/kconfig/merge_config.sh -m -O . .config "$here/guest/kernel.config"
-    make olddefconfig
-    make -j"$(nproc)" bzImage
+    tar -xJf package/usr/src/linux-source-6.1.tar.xz -C "$compilers"
+    cp "$here/guest/kernel.config" "$compilers/"
+    cd "$compilers/linux-source-6.1"
+    give_away
+    as_nobody make tinyconfig
+    as_nobody scripts/kconfig/merge_config.sh -m .config ../kernel.config
+    as_nobody make olddefconfig
+    as_nobody make -j"$(nproc)" bzImage
 }
 if [ $guest_kernel -eq 1 ] && [ ! -s "$cache/guest/small-vmlinux" ]; then
     say "compiling the guest kernel (five minutes and more)"
     logged "$cache/log/guest-kernel" "compiling the guest kernel" compile_guest_kernel
-    cp "$work/build/arch/x86/boot/bzImage" "$cache/guest/small-vmlinuz"
+    cp "$compilers/linux-source-6.1/arch/x86/boot/bzImage" "$cache/guest/small-vmlinuz"
     unpack_kernel "$cache/guest/small-vmlinuz" "$cache/guest/small-vmlinux"
 fi
 
@@ -148,7 +159,7 @@ with_sources() { # COMMAND...: apt with deb-src lines and lists of its own
 }
 compile_shadow() {
     cd "$work"
-    mkdir -p lists/partial xen
+    mkdir -p lists/partial "$compilers/xen"
     apt_lines deb-src > sources.list
     with_sources apt-get update
     # The newest whose source can still be had: mirrors drop superseded ones.
@@ -157,14 +168,16 @@ compile_shadow() {
         rm -f ./xen_*
         if with_sources apt-get source --download-only "xen=$v"; then break; fi
     done
-    tar -xJf ./*.orig.tar.xz --strip-components=1 -C xen
+    tar -xJf ./*.orig.tar.xz --strip-components=1 -C "$compilers/xen"
+    cd "$compilers/xen/xen"
     sed 's/^# CONFIG_PV32 is not set/CONFIG_PV32=y/
          s/^# CONFIG_SHADOW_PAGING is not set/CONFIG_SHADOW_PAGING=y/' \
-        "$cache/packages/boot/xen-4.17-amd64.config" > xen/xen/.config
-    make -C xen/xen olddefconfig XEN_TARGET_ARCH=x86_64
-    make -C xen/xen -j"$(nproc)" XEN_TARGET_ARCH=x86_64 XEN_WHOAMI=lab XEN_DOMAIN=lab \
-        XEN_BUILD_HOST=lab build
-    gzip -dc xen/xen/xen.gz > "$cache/boot/xen-shadow"
+        "$cache/packages/boot/xen-4.17-amd64.config" > .config
+    give_away
+    local settings=(XEN_TARGET_ARCH=x86_64 XEN_WHOAMI=lab XEN_DOMAIN=lab XEN_BUILD_HOST=lab)
+    as_nobody make olddefconfig "${settings[@]}"
+    as_nobody make -j"$(nproc)" build "${settings[@]}"
+    gzip -dc xen.gz > "$cache/boot/xen-shadow"
 }
 if [ $shadow -eq 1 ] && [ ! -s "$cache/boot/xen-shadow" ]; then
     say "compiling a hypervisor with shadow paging and 32-bit PV (a minute and more)"

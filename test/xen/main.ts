@@ -1,5 +1,6 @@
 /** `npm run test:xen`: builds and boots the lab, runs cells of the matrix, prints the table. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -92,7 +93,9 @@ async function run(cells: readonly Cell[], choices: RunChoices): Promise<number>
   lab.build(path.join(ROOT, "test", "xen", "build.sh"), partsFor(cells, choices));
   const buildS = secondsSince(startMs);
   const { keepsLogs } = choices;
-  const session = new Session({ lab, root: ROOT, keepsLogs, limitS: choices.limitS - buildS });
+  const folder = mkdtempSync(path.join(tmpdir(), "xenferry-xen-"));
+  const limitS = choices.limitS - buildS;
+  const session = new Session({ lab, root: ROOT, folder, keepsLogs, limitS });
   for (const hypervisor of ["debian", "shadow"] as const satisfies readonly Hypervisor[]) {
     await session.runAll(
       cells.filter((cell) => cell.hypervisor === hypervisor),
@@ -107,6 +110,9 @@ async function run(cells: readonly Cell[], choices: RunChoices): Promise<number>
   const bootTimes = boots.map((boot) => `${boot.tookS} s (${boot.cellsS} s in cells)`);
   process.stdout.write(`build ${buildS} s, boots ${bootTimes.join(", ")}, all ${times.totalS} s\n`);
   process.stdout.write(`results in ${path.relative(process.cwd(), choices.file)}\n`);
+  if (results.every(({ logs }) => logs === undefined)) {
+    rmSync(folder, { recursive: true });
+  }
   const outcomes = new Set(results.map(({ outcome }) => outcome));
   return outcomes.has("failed")
     ? EXIT.failed

@@ -16,6 +16,8 @@ interface SessionOptions {
   readonly lab: Lab;
   /** The checkout. */
   readonly root: string;
+  /** Where each boot gets its job's folder. */
+  readonly folder: string;
   /** For all boots together. */
   readonly limitS: number;
   /** Keeps the logs of cells that pass, too. */
@@ -28,7 +30,10 @@ const RUN = `#!/bin/bash
 : > started
 mkdir /tmp/xenferry
 tar -C /tmp/xenferry -xf package.tar 2> /dev/null
-exec node js/dom0/run.js
+# Emulated, Node.js itself has been seen to crash; what has a result is not run again.
+for _ in 1 2 3; do
+    node js/dom0/run.js && exit
+done
 `;
 
 export class Session {
@@ -77,7 +82,7 @@ export class Session {
       limitS: leftS,
       onTick: () => {
         for (const result of results.unread()) {
-          this.#take(inCheckout(result, job));
+          this.#take(withWholePath(result, job));
         }
       },
     });
@@ -91,21 +96,20 @@ export class Session {
     if (status === 0) {
       return rest;
     }
-    const logs = path.relative(process.cwd(), job);
-    if (status !== undefined || !existsSync(path.join(job, "started"))) {
-      throw new NoLabError(`no lab: it does not come up (status ${status}); see ${logs}`);
+    if (!existsSync(path.join(job, "started"))) {
+      throw new NoLabError(`no lab: it does not come up (status ${status}); see ${job}`);
     }
     const [current, ...others] = rest;
     if (current !== undefined) {
       const reason = "the lab stopped, or time was over, during this cell";
-      this.#take({ ...notRun(current), outcome: "failed", reason, logs });
+      this.#take({ ...notRun(current), outcome: "failed", reason, logs: job });
     }
     return others;
   }
 
   #makeJob(name: string, { cells, limitS }: Pick<Plan, "cells" | "limitS">): string {
-    const { root, keepsLogs } = this.#options;
-    const job = emptyFolder(path.join(root, "build", "xen", name));
+    const { root, folder, keepsLogs } = this.#options;
+    const job = emptyFolder(path.join(folder, name));
     const plan: Plan = { cells, helper: PACKED_HELPER, limitS, keepsLogs };
     writeFileSync(path.join(job, "plan.json"), JSON.stringify(plan));
     writeFileSync(path.join(job, "run"), RUN);
@@ -142,8 +146,6 @@ function notRun({ name }: Cell): CellResult {
   return { cell: name, outcome: "not run", facts: {}, tookS: 0 };
 }
 
-function inCheckout(result: CellResult, job: string): CellResult {
-  return result.logs === undefined
-    ? result
-    : { ...result, logs: path.relative(process.cwd(), path.join(job, result.logs)) };
+function withWholePath(result: CellResult, job: string): CellResult {
+  return result.logs === undefined ? result : { ...result, logs: path.join(job, result.logs) };
 }

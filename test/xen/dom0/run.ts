@@ -1,40 +1,45 @@
 /** What dom0 runs: the cells of a plan one after the other, each result written as it comes. */
-import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { Cell, CellResult, Plan } from "../matrix.ts";
 import { carryOut } from "./kinds.ts";
-import { Commands } from "./xl.ts";
+import { Commands, EmulatorError } from "./xl.ts";
 
 const JOB = "/job";
 const FOLDER = "/tmp/cell";
 const ATTEMPTS = 3;
 /** An HVM or PVH guest with the hypervisor's own code segment: QEMU has mixed up the two. */
-const EMULATORS_FAULT = /RIP: +e008:.*\n.*CONTEXT: hvm guest/;
+const MIXED_UP = /RIP: +e008:.*\n.*CONTEXT: hvm guest/;
 
 class LateError extends Error {}
 
 const startMs = performance.now();
 const plan = JSON.parse(readFileSync(path.join(JOB, "plan.json"), "utf8")) as Plan;
 
+const results = path.join(JOB, "results.jsonl");
+const done = existsSync(results) ? readFileSync(results, "utf8") : "";
+
 for (const [index, cell] of plan.cells.entries()) {
+  if (done.includes(`{"cell":"${cell.name}",`)) {
+    continue;
+  }
   const leftS = plan.limitS - (performance.now() - startMs) / 1000;
   const result =
     leftS > 0
       ? await runCell(cell, { index, limitS: Math.min(leftS, cell.limitS) })
       : outOfTime(cell, 0);
-  appendFileSync(path.join(JOB, "results.jsonl"), `${JSON.stringify(result)}\n`);
+  appendFileSync(results, `${JSON.stringify(result)}\n`);
 }
 process.exit(0);
 
-/** Tries a cell again if the emulator is to blame for its failure, which shows in Xen's log. */
+/** Tries a cell again where the emulator is to blame for its failure. */
 async function runCell(
   cell: Cell,
   { index, limitS }: { readonly index: number; readonly limitS: number },
 ): Promise<CellResult> {
   for (let attempt = 1; ; attempt += 1) {
-    const guestName = `${cell.column.name}-${index}-${attempt}`;
-    const { result, xenLog } = await tryCell(cell, { guestName, limitS });
-    const isEmulatorsFault = result.outcome === "failed" && EMULATORS_FAULT.test(xenLog);
+    const guestName = `${cell.column.name}-${index}-${attempt}-${process.pid}`;
+    const { result, isEmulatorsFault } = await tryCell(cell, { guestName, limitS });
     if (!isEmulatorsFault || attempt === ATTEMPTS) {
       return attempt === 1 ? result : { ...result, facts: { ...result.facts, attempts: attempt } };
     }
@@ -44,14 +49,16 @@ async function runCell(
 async function tryCell(
   cell: Cell,
   { guestName, limitS }: { readonly guestName: string; readonly limitS: number },
-): Promise<{ readonly result: CellResult; readonly xenLog: string }> {
+): Promise<{ readonly result: CellResult; readonly isEmulatorsFault: boolean }> {
   const cellStartMs = performance.now();
   const logs = path.join(FOLDER, "logs");
   const folder = path.join(FOLDER, "images");
+  rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(logs, { recursive: true });
   mkdirSync(folder);
   const { column, row } = cell;
-  const commands = new Commands(logs, { helper: plan.helper, environment: row.environment ?? {} });
+  const ours = { helper: plan.helper, environment: row.environment ?? {} };
+  const commands = new Commands(logs, ours);
   const result = { cell: cell.name, outcome: "passed" as const, facts: {}, tookS: 0 };
   const took = () => Number(((performance.now() - cellStartMs) / 1000).toFixed(1));
   await commands.run(["xl", "dmesg", "-c"]);
@@ -62,20 +69,24 @@ async function tryCell(
     );
     const passed = { ...result, facts, tookS: took() };
     const kept = plan.keepsLogs ? { logs: await saveLogs(cell, commands, logs) } : {};
-    return { result: { ...passed, ...kept }, xenLog: "" };
+    return { result: { ...passed, ...kept }, isEmulatorsFault: false };
   } catch (error) {
     if (error instanceof LateError && limitS < cell.limitS) {
-      return { result: outOfTime(cell, took()), xenLog: "" };
+      return { result: outOfTime(cell, took()), isEmulatorsFault: false };
     }
     const reason = error instanceof Error ? error.message : String(error);
     const tookS = took();
     const { lines } = await commands.run(["xl", "dmesg"]);
     const kept = await saveLogs(cell, commands, logs);
-    const xenLog = lines.map(({ text }) => text).join("\n");
-    return { result: { ...result, outcome: "failed", reason, tookS, logs: kept }, xenLog };
+    const isEmulatorsFault =
+      error instanceof EmulatorError || MIXED_UP.test(lines.map(({ text }) => text).join("\n"));
+    return {
+      result: { ...result, outcome: "failed", reason, tookS, logs: kept },
+      isEmulatorsFault,
+    };
   } finally {
-    commands.killAll();
-    await destroyAll(commands);
+    commands.end();
+    await destroyAll(new Commands(logs, ours));
     rmSync(FOLDER, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,6 @@
 /** Commands in dom0, timed and logged, `xl` with either helper among them. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import path from "node:path";
 import type { Helper } from "../matrix.ts";
@@ -31,6 +32,9 @@ export interface OurHelper {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** Something failed that has nothing to do with Xen or either helper. */
+export class EmulatorError extends Error {}
+
 /** `xl` works with Xen's helper unless this names another. */
 const HELPER_VARIABLE = "LIBXL_SAVE_HELPER";
 const TIMED = `TIMEFORMAT="%R %U %S"; time "$@" >&3 2>&1 3>&-`;
@@ -40,6 +44,7 @@ export class Commands {
   readonly #logs: string;
   readonly #ours: OurHelper;
   readonly #running = new Set<ChildProcess>();
+  #isOver = false;
 
   /** @param logs the folder where each command's output goes. */
   constructor(logs: string, ours: OurHelper) {
@@ -78,6 +83,9 @@ export class Commands {
   }
 
   async run(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    if (this.#isOver) {
+      throw new Error(`too late for ${words[0]}`);
+    }
     const startMs = performance.now();
     const log = path.join(this.#logs, `${words[0]}-${words[1]?.replaceAll(/\W/g, "")}.txt`);
     const child = spawn("bash", ["-c", TIMED, "bash", ...words], {
@@ -99,12 +107,15 @@ export class Commands {
     child.stderr!.on("data", (chunk) => {
       times += chunk;
     });
-    const status = await new Promise<number | null>((resolve) => child.once("exit", resolve));
+    const [status, signal] = (await once(child, "exit")) as [number | null, string | null];
     // What a command leaves running in the background may hold its output open.
     await Promise.race([output, new Promise((resolve) => setTimeout(resolve, 1000))]);
     this.#running.delete(child);
     const [wallS, userS, systemS] = times.trim().split(/\s+/).slice(-3).map(Number);
-    appendFileSync(log, `          status ${status}, ${times}`);
+    appendFileSync(log, `          status ${status ?? signal}, ${times}\n`);
+    if (status === null && signal !== "SIGKILL") {
+      throw new EmulatorError(`bash, which runs ${words[0]}, ended with ${signal}`);
+    }
     return {
       status,
       wallMs: Math.round(wallS! * 1000),
@@ -113,8 +124,9 @@ export class Commands {
     };
   }
 
-  /** Ends what still runs, with all it started. */
-  killAll(): void {
+  /** Ends what still runs, with all it started, and starts nothing more. */
+  end(): void {
+    this.#isOver = true;
     for (const { pid } of this.#running) {
       try {
         process.kill(-pid!, "SIGKILL");
