@@ -10,6 +10,7 @@ import { watchedEvents } from "../../src/migration/verify-stream.ts";
 import { openImage } from "../../src/transport/image-file.ts";
 import { FakeXen, fakeLibraries, HOLE } from "../support/fake-xen.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
+import type { LibxlMessage } from "../support/libxl.ts";
 import { compiler } from "../support/native-program.ts";
 import { NO_SHARED, sharedFolder } from "../support/shared.ts";
 
@@ -27,6 +28,8 @@ const NOBODYS = 0x5555_5555_5555_5555n;
 const PV = "0";
 const PV_SUSPENDED = String((1 << 2) | (2 << 16));
 const NOTAB = 0;
+const L1TAB = 1;
+const LIVE = 1;
 
 const shared = sharedFolder();
 const reason = compiler === undefined ? "needs a C++ compiler" : shared === undefined && NO_SHARED;
@@ -89,6 +92,13 @@ async function takeOutLibxc(image: string, file: string): Promise<Content> {
   });
   writeFileSync(file, Buffer.concat(chunks));
   return content;
+}
+
+/** What the helper said in libxl's log as errors. */
+function errorsOf(messages: readonly LibxlMessage[]): readonly unknown[] {
+  return messages
+    .filter(({ name, values }) => name === "log" && values[0] === 8)
+    .map(({ values }) => values[3]);
 }
 
 describe.skipIf(Boolean(reason)).each([
@@ -167,8 +177,7 @@ describe.skipIf(Boolean(reason)).each([
 
   test("is restored", async () => {
     const messages = await xen.restore(5, "image");
-    const errors = messages.filter(({ name: what, values }) => what === "log" && values[0] === 8);
-    expect(errors.map(({ values }) => values[3])).toEqual([]);
+    expect(errorsOf(messages)).toEqual([]);
     expect(messages.find(({ name: what }) => what === "complete")?.values).toEqual([0, 0]);
     const info = original.bodies.get("X86_PV_INFO")!;
     expect(decodePvInfo({ body: info, byteOrder: "little" }).guestWidth).toBe(width);
@@ -198,8 +207,7 @@ describe.skipIf(Boolean(reason)).each([
     resume();
     const environment = { XENFERRY_ZERO_PAGES: "send" };
     const messages = await xen.save(5, { image: "again", environment, suspended: PV_SUSPENDED });
-    const errors = messages.filter(({ name: what, values }) => what === "log" && values[0] === 8);
-    expect(errors.map(({ values }) => values[3])).toEqual([]);
+    expect(errorsOf(messages)).toEqual([]);
     const again = await contentOf(path.join(xen.folder, "again"));
     expect([...again.types].sort()).toEqual([...original.types].sort());
     const changed = new Set([...p2mFrames().p2mPfns].map(Number).concat(startInfoPfn()));
@@ -213,4 +221,32 @@ describe.skipIf(Boolean(reason)).each([
     );
     expect(different.map(([key]) => key)).toEqual(["SHARED_INFO"]);
   }, 60_000);
+
+  /** Has the first entry of a page table name a frame of Xen's, as in the middle of a change. */
+  function breakTable(): { readonly pfn: number; readonly mend: () => void } {
+    const [pfn] = [...original.types].find(([, type]) => type === L1TAB)!;
+    const offset = mfnsByPfn().get(pfn)! * PAGE_BYTES;
+    const ram = xen.read(5, "ram");
+    const broken = Buffer.from(ram);
+    broken.writeBigUInt64LE((BigInt(LIST_MFN) << 12n) | 1n, offset);
+    xen.write(5, "ram", broken);
+    return { pfn, mend: () => xen.write(5, "ram", ram) };
+  }
+
+  test("sends a page table that changes when the guest stands still", async () => {
+    xen.write(5, "flags", PV);
+    const { pfn, mend } = breakTable();
+    const options = { image: "live", flags: LIVE, suspended: PV_SUSPENDED, onSuspend: mend };
+    expect(errorsOf(await xen.save(5, options))).toEqual([]);
+    const { pages } = await contentOf(path.join(xen.folder, "live"));
+    expect(pages.get(pfn)!.equals(original.pages.get(pfn)!)).toBe(true);
+  });
+
+  test("is not saved with a page table that names a frame of others", async () => {
+    xen.write(5, "flags", PV);
+    const { pfn, mend } = breakTable();
+    const errors = errorsOf(await xen.save(5, { image: "bad", suspended: PV_SUSPENDED }));
+    mend();
+    expect(String(errors)).toContain(`pageTablePfn ${pfn}) [GUEST_FRAMES]`);
+  });
 });
