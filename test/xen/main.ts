@@ -1,6 +1,6 @@
 /** `npm run test:xen`: builds and boots the lab, runs cells of the matrix, prints the table. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -108,6 +108,11 @@ async function run(cells: readonly Cell[], choices: RunChoices): Promise<number>
   writeFileSync(choices.file, `${JSON.stringify({ times, results }, undefined, 2)}\n`);
   process.stdout.write(`\n${renderTable(cells, results)}\n${renderReasons(results)}`);
   const bootTimes = boots.map((boot) => `${boot.tookS} s (${boot.cellsS} s in cells)`);
+  const [first] = boots.flatMap(({ versions }) => versions ?? []);
+  if (first !== undefined) {
+    const under = `${cpus().length} CPUs of ${cpus()[0]?.model}, emulated`;
+    process.stdout.write(`Xen ${first.xen}, dom0 ${first.dom0}, ${first.deviceModel}; ${under}\n`);
+  }
   process.stdout.write(`build ${buildS} s, boots ${bootTimes.join(", ")}, all ${times.totalS} s\n`);
   process.stdout.write(`results in ${path.relative(process.cwd(), choices.file)}\n`);
   if (results.every(({ logs }) => logs === undefined)) {

@@ -68,6 +68,13 @@ export interface CellResult {
   readonly logs?: string;
 }
 
+/** What runs in the lab: `versions.json` in its job folder. */
+export interface Versions {
+  readonly xen: string;
+  readonly dom0: string;
+  readonly deviceModel: string;
+}
+
 /** What a boot is given to do: `plan.json` in its job folder. */
 export interface Plan {
   readonly cells: readonly Cell[];

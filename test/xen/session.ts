@@ -2,12 +2,13 @@
 import { copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { emptyFolder, type Lab, NoLabError } from "./lab.ts";
-import type { Cell, CellResult, Hypervisor, Plan } from "./matrix.ts";
+import type { Cell, CellResult, Hypervisor, Plan, Versions } from "./matrix.ts";
 import { PACKED_HELPER, pack } from "./package.ts";
 import { renderResult } from "./report.ts";
 
 export interface BootRecord {
   readonly hypervisor: Hypervisor;
+  readonly versions?: Versions;
   readonly tookS: number;
   readonly cellsS: number;
 }
@@ -89,6 +90,7 @@ export class Session {
     const taken = this.results.slice(had);
     this.boots.push({
       hypervisor,
+      ...versionsIn(job),
       tookS: Math.round((performance.now() - startMs) / 1000),
       cellsS: Math.round(taken.reduce((sum, { tookS }) => sum + tookS, 0)),
     });
@@ -140,6 +142,11 @@ class ResultFile {
     this.#read += whole.length;
     return whole.map((line) => JSON.parse(line) as CellResult);
   }
+}
+
+function versionsIn(job: string): Pick<BootRecord, "versions"> {
+  const file = path.join(job, "versions.json");
+  return existsSync(file) ? { versions: JSON.parse(readFileSync(file, "utf8")) as Versions } : {};
 }
 
 function notRun({ name }: Cell): CellResult {

@@ -1,7 +1,16 @@
 /** What dom0 runs: the cells of a plan one after the other, each result written as it comes. */
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
-import type { Cell, CellResult, Plan } from "../matrix.ts";
+import type { Cell, CellResult, Plan, Versions } from "../matrix.ts";
 import { carryOut } from "./kinds.ts";
 import { Commands, EmulatorError } from "./xl.ts";
 
@@ -15,6 +24,14 @@ class LateError extends Error {}
 
 const startMs = performance.now();
 const plan = JSON.parse(readFileSync(path.join(JOB, "plan.json"), "utf8")) as Plan;
+
+const versionOf = (...words: string[]) => execFileSync(words[0]!, words.slice(1)).toString().trim();
+const versions: Versions = {
+  xen: versionOf("xl", "info", "xen_version"),
+  dom0: `Linux ${versionOf("uname", "-r")}`,
+  deviceModel: versionOf("/usr/libexec/xen-qemu-system-i386", "--version").split("\n")[0]!,
+};
+writeFileSync(path.join(JOB, "versions.json"), JSON.stringify(versions));
 
 const results = path.join(JOB, "results.jsonl");
 const done = existsSync(results) ? readFileSync(results, "utf8") : "";
