@@ -37,10 +37,12 @@ void PvMemory::set_p2m_frames(std::uint32_t start_pfn, std::uint32_t end_pfn,
   if (start_pfn > end_pfn || p2m_pfns.size() != end - first) {
     throw stream_fault("p2mFrames", p2m_pfns.size());
   }
+  // Without gaps, memory grows with what has come.
+  if (first > p2m_pfns_.size()) throw stream_fault("startPfn", start_pfn);
   const std::size_t pfn_count = std::size_t{end_pfn} + 1;
   p2m_.grow(pfn_count);
   if (pfn_count > types_.size()) types_.resize(pfn_count, kNotab);
-  if (end > p2m_pfns_.size()) p2m_pfns_.resize(end, kNoMfn);
+  if (end > p2m_pfns_.size()) p2m_pfns_.resize(end);
   std::ranges::copy(p2m_pfns, p2m_pfns_.begin() + static_cast<std::ptrdiff_t>(first));
 }
 

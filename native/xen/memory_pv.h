@@ -32,7 +32,7 @@ class PvMemory : public DomainMemory {
   PvMemory(const Domain& domain, PvWidth width);
 
   // Takes X86_PV_P2M_FRAMES: `p2m_pfns` hold the entries `start_pfn` to `end_pfn`, as many as these
-  // need. It may come again for more or other ones. Not while pages come.
+  // need. It may come again for others, or for more behind those known. Not while pages come.
   void set_p2m_frames(std::uint32_t start_pfn, std::uint32_t end_pfn,
                       std::span<const std::uint64_t> p2m_pfns);
 

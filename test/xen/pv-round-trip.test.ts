@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -174,6 +174,17 @@ describe.skipIf(Boolean(reason)).each([
     xen.write(5, "types", types);
     xen.write(5, "flags", PV_SUSPENDED);
   }
+
+  test("is refused with a p2m that starts far beyond its beginning", async () => {
+    const image = readFileSync(path.join(xen.folder, "image"));
+    const { startPfn, endPfn } = p2mFrames();
+    const at = image.indexOf(original.bodies.get("X86_PV_P2M_FRAMES")!);
+    image.writeUInt32LE(startPfn + 0x1000_0000, at);
+    image.writeUInt32LE(endPfn + 0x1000_0000, at + 4);
+    writeFileSync(path.join(xen.folder, "far"), image);
+    const errors = errorsOf(await xen.restore(5, "far"));
+    expect(String(errors)).toContain("startPfn 268435456) [RECORD_VALUE]");
+  });
 
   test("is restored", async () => {
     const messages = await xen.restore(5, "image");
