@@ -24,7 +24,8 @@ export interface HelperBackend {
    * Writes libxc's stream of a domain to `streamFd`, up to and with its END.
    *
    * Whatever happens, what it switched on (log-dirty mode, the device model's part of it) is
-   * switched off again before this settles. libxl resumes the guest, if it was suspended.
+   * switched off again before this settles; where libxl is gone, all of it that does without.
+   * libxl resumes the guest, if it was suspended.
    *
    * @throws MigrationError
    */

@@ -33,7 +33,7 @@ export async function runHelperProcess(openBackend: () => Promise<HelperBackend>
 async function talkWithLibxl(openBackend: () => Promise<HelperBackend>): Promise<void> {
   const aborted = new AbortController();
   for (const name of ABORTING_SIGNALS) {
-    process.on(name, () => aborted.abort());
+    process.on(name, () => aborted.abort(new MigrationError("MIGRATION_INTERRUPTED")));
   }
   const args = parseHelperArguments(process.argv.slice(2));
   const channel = new LibxlChannel(

@@ -51,11 +51,15 @@ std::vector<std::uint8_t> read_file(std::uint32_t domid, const std::string& what
   return content;
 }
 
+// At once: threads of the add-on read while others write.
 void write_file(std::uint32_t domid, const std::string& what, const void* content,
                 std::size_t size) {
-  std::FILE* const file = std::fopen(path_of(domid, what).c_str(), "wb");
+  const std::string path = path_of(domid, what);
+  const std::string fresh = path + ".fresh";
+  std::FILE* const file = std::fopen(fresh.c_str(), "wb");
   std::fwrite(content, 1, size, file);
   std::fclose(file);
+  std::rename(fresh.c_str(), path.c_str());
 }
 
 std::uint64_t read_number(std::uint32_t domid, const std::string& what) {

@@ -1,5 +1,6 @@
 #include "fake_xen_pv.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -58,18 +59,19 @@ bool is_pv(std::uint32_t domid) { return !read_file(domid, "width").empty(); }
 
 int populate_pv(std::uint32_t domid, unsigned long count, std::uint64_t* pfns) {
   auto types = read_file(domid, "types");
-  auto m2p = read_file(kXen, "ram");
+  const int m2p = open(path_of(kXen, "ram").c_str(), O_WRONLY | O_CLOEXEC);
   for (unsigned long index = 0; index < count; ++index) {
     // The highest free frame, so that no frame is its pfn.
     const auto free = std::find(types.rbegin(), types.rend(), kXtab);
     if (free == types.rend()) return static_cast<int>(index);
     *free = 0;
     const auto mfn = static_cast<std::size_t>(types.rend() - free - 1);
-    put(m2p.data() + mfn * 8, pfns[index]);
+    // In place: Xen's table stays mapped.
+    if (pwrite(m2p, &pfns[index], 8, static_cast<off_t>(mfn * 8)) != 8) return -1;
     pfns[index] = mfn;
   }
+  close(m2p);
   write_file(domid, "types", types.data(), types.size());
-  write_file(kXen, "ram", m2p.data(), m2p.size());
   return static_cast<int>(count);
 }
 

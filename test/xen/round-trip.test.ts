@@ -158,7 +158,8 @@ describe("a live save", () => {
       totalBytes: image.length,
       totalPagesSent: 1200,
     });
-    expect(profile.iterations.map(({ phase }) => phase)).toEqual(["precopy", "stop-and-copy"]);
+    expect(profile.iterations[0]?.phase).toBe("precopy");
+    expect(profile.iterations.at(-1)?.phase).toBe("stop-and-copy");
   });
 
   test("with debug has the receiver compare every page", async () => {

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { listEngines } from "../../engine/select.ts";
 import { probeHost } from "../../guest/host.ts";
 import { probePump } from "../../transport/pump-addon.ts";
+import { probeXenAddon } from "../../xen/addon.ts";
 import { xenCapabilities } from "../../xen/capabilities.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -36,7 +37,7 @@ export function registerDoctor({ program, run }: Registrar): void {
 async function examine(context: Context): Promise<number> {
   const findings: Findings = {
     machine: [...engines(context), pumps(), zstd(), writeTracking()],
-    xen: xenCapabilities(),
+    xen: [xenAddOn(), ...xenCapabilities()],
     saveHelper: SAVE_HELPER,
   };
   context.result(findings, () => describe(findings));
@@ -61,6 +62,11 @@ function useOf(name: string, chosen: string): string {
 function pumps(): Finding {
   const { addon, reason = "pages move on threads of their own" } = probePump();
   return { name: "native pump", isAvailable: addon !== undefined, detail: reason };
+}
+
+function xenAddOn(): Finding {
+  const { addon, reason = "domains' pages move on threads of their own" } = probeXenAddon();
+  return { name: "xen add-on", isAvailable: addon !== undefined, detail: reason };
 }
 
 function zstd(): Finding {
