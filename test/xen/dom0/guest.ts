@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Column, Helper } from "../matrix.ts";
-import { type Commands, type Ended, type RunOptions, told } from "./xl.ts";
+import { type Commands, EmulatorError, type Ended, type RunOptions, told } from "./xl.ts";
 
 const FILES = "/guest";
 const POLL_MS = 100;
@@ -14,6 +14,8 @@ const SUSPEND_LIMIT_MS = 60_000;
 /** Debian's kernel needs more than the small one. */
 const DEBIAN_KERNEL_MEMORY_MIB = 96;
 const SUSPEND_REASON = 2;
+/** From here on a shell tells of a signal. */
+const CRASH_STATUS = 128;
 
 /** Up to where a guest has counted, and where its console's log then ended. */
 export interface Mark {
@@ -24,6 +26,8 @@ export interface Mark {
 export interface MigrateOptions {
   readonly by: Helper;
   readonly receiveBy: Helper;
+  /** A program that stands in front of the sender's helper. */
+  readonly watcher?: string;
 }
 
 export class Guest {
@@ -45,7 +49,9 @@ export class Guest {
     writeFileSync(file, configuration(column, name, options.isLoaded));
     const ended = await commands.run(["xl", "create", "-q", "-e", file]);
     if (ended.status !== 0) {
-      throw new Error(`xl create: ${told(ended)}`);
+      // No helper had a part in this yet.
+      const isCrash = ended.status !== null && ended.status >= CRASH_STATUS;
+      throw new (isCrash ? EmulatorError : Error)(`xl create: ${told(ended)}`);
     }
     const guest = new Guest(name, commands);
     await until(`${name} to count`, START_LIMIT_MS, () => {
@@ -87,11 +93,14 @@ export class Guest {
   }
 
   /** Migrates to this same host, past a copy of the stream. */
-  migrate(copy: string, { by, receiveBy }: MigrateOptions): Promise<Ended> {
+  migrate(copy: string, { by, receiveBy, ...options }: MigrateOptions): Promise<Ended> {
     const receiver = [...this.#commands.helperWords(receiveBy), "xl", "migrate-receive", "-e"];
     // Without an ssh command xl takes the host for a command.
     const host = `tee ${copy} | ${receiver.join(" ")}`;
-    return this.#commands.run(["xl", "migrate", "-s", "", this.name, host], { helper: by });
+    return this.#commands.run(["xl", "migrate", "-s", "", this.name, host], {
+      helper: by,
+      ...options,
+    });
   }
 
   async domid(): Promise<string> {

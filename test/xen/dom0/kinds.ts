@@ -1,6 +1,7 @@
 /** How each kind of trial is carried out. One that fails throws, one that passes gives facts. */
-import { statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Column, Helper, Trial } from "../matrix.ts";
 import {
   differences,
@@ -28,6 +29,7 @@ export interface Bench {
 type Of<Kind extends Trial["kind"]> = Extract<Trial, { kind: Kind }>;
 
 const REPEATS = 2;
+const WATCHER = fileURLToPath(new URL("watch.js", import.meta.url));
 /** A PV guest can be saved again only when it has run and put up its table of frames anew. */
 const REWRITTEN_SHARE_MAX = 0.25;
 
@@ -129,7 +131,7 @@ async function migrateLive({ by, receiveBy }: Of<"live">, bench: Bench): Promise
   const ended = await guest.migrate(path.join(bench.folder, "copy"), { by, receiveBy });
   mustHaveWorked("xl migrate", ended);
   await guest.goesOn(mark, { incoming: true });
-  return { totalMs: ended.wallMs, ...iterationsOf(ended) };
+  return { totalMs: ended.wallMs };
 }
 
 /** Both helpers save one suspended guest, stock a second time to show what tells the time. */
@@ -181,23 +183,40 @@ async function timeSaves({ by }: Of<"time-save">, bench: Bench): Promise<Facts> 
   return { ...ratio("wallMs", stock, other), ...ratio("cpuMs", stock, other) };
 }
 
+/** Once for the time as a whole, once with a watcher for that of the first iteration. */
 async function timeMigrations({ by }: Of<"time-live">, bench: Bench): Promise<Facts> {
   const guest = await create(bench, { isLoaded: true });
   const copy = path.join(bench.folder, "copy");
-  const taken: Ended[] = [];
-  for (const helper of ["stock", by] as const satisfies readonly Helper[]) {
-    const ended = await guest.migrate(copy, { by: helper, receiveBy: helper });
+  const migrate = async (helper: Helper, options: { readonly watcher?: string } = {}) => {
+    const ended = await guest.migrate(copy, { by: helper, receiveBy: helper, ...options });
     mustHaveWorked(`xl migrate (${helper})`, ended);
-    taken.push(ended);
-  }
-  const [stock, other] = taken;
-  return {
-    ...ratio("wallMs", [stock!], [other!]),
-    ...ratio("cpuMs", [stock!], [other!]),
-    ...ratio("firstIterationMs", [iterationsOf(stock!)], [iterationsOf(other!)]),
-    stockIterations: iterationsOf(stock!).iterations,
-    iterations: iterationsOf(other!).iterations,
+    return ended;
   };
+  const stock = [await migrate("stock")];
+  const other = [await migrate(by)];
+  const watched = async (helper: Helper) => {
+    const file = path.join(bench.folder, `watched-by-${helper}`);
+    await migrate(helper, { watcher: watcherOf(bench, helper, file) });
+    return iterationsIn(readFileSync(file, "utf8"));
+  };
+  const stockIterations = await watched("stock");
+  const iterations = await watched(by);
+  return {
+    ...ratio("wallMs", stock, other),
+    ...ratio("cpuMs", stock, other),
+    ...ratio("firstIterationMs", [stockIterations], [iterations]),
+    stockIterations: stockIterations.count,
+    iterations: iterations.count,
+  };
+}
+
+/** @returns a program for libxl that runs a helper and writes its progress to a file. */
+function watcherOf({ commands, folder }: Bench, helper: Helper, file: string): string {
+  const program = path.join(folder, `watcher-of-${helper}`);
+  const { program: watched } = commands.helperProgram(helper);
+  const script = `#!/bin/sh\nexec node ${WATCHER} ${watched} ${file} "$@"\n`;
+  writeFileSync(program, script, { mode: 0o755 });
+  return program;
 }
 
 function create(bench: Bench, { isLoaded = false } = {}): Promise<Guest> {
@@ -214,15 +233,16 @@ function mustHaveWorked(what: string, ended: Ended): void {
   }
 }
 
-/** From the sender's progress; a helper that reports none has no such facts. */
-function iterationsOf({ lines }: Ended) {
-  const at = (iteration: number) =>
-    lines.find(({ text }) => new RegExp(`Frames iteration ${iteration}\\b`).test(text))?.atMs;
-  const suspended = lines.find(({ text }) => /Domain now suspended/.test(text))?.atMs;
-  const seen = lines.flatMap(({ text }) => text.match(/Frames iteration (\d+)/)?.[1] ?? []);
+/** What a watcher wrote: lines of milliseconds and progress, such as `Frames iteration 0`. */
+function iterationsIn(text: string): { readonly count: number; readonly firstIterationMs: number } {
+  const lines = [...text.matchAll(/^(\d+) Frames iteration (\d+)/gm)].map(([, atMs, number]) => ({
+    atMs: Number(atMs),
+    number: Number(number),
+  }));
+  const first = lines.filter(({ number }) => number === 0).map(({ atMs }) => atMs);
   return {
-    iterations: seen.length === 0 ? 0 : Math.max(...seen.map(Number)) + 1,
-    firstIterationMs: (at(1) ?? suspended ?? Number.NaN) - (at(0) ?? Number.NaN),
+    count: new Set(lines.map(({ number }) => number)).size,
+    firstIterationMs: (first.at(-1) ?? Number.NaN) - (first[0] ?? Number.NaN),
   };
 }
 

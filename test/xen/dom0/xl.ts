@@ -23,6 +23,8 @@ export interface Line {
 export interface RunOptions {
   /** Absent for a command that has no use for one. */
   readonly helper?: Helper;
+  /** A program that stands in front of the helper. */
+  readonly watcher?: string;
 }
 
 export interface OurHelper {
@@ -136,10 +138,11 @@ export class Commands {
     }
   }
 
-  #environment({ helper }: RunOptions): NodeJS.ProcessEnv {
+  #environment({ helper, watcher }: RunOptions): NodeJS.ProcessEnv {
     const all: NodeJS.ProcessEnv = { ...process.env, ...this.#ours.environment };
     delete all[HELPER_VARIABLE];
-    return helper === "ours" ? { ...all, [HELPER_VARIABLE]: this.#ours.helper } : all;
+    const program = watcher ?? (helper === "ours" ? this.#ours.helper : undefined);
+    return program === undefined ? all : { ...all, [HELPER_VARIABLE]: program };
   }
 }
 
