@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { inProfile, inProgress } from "./dom0/iterations.ts";
 import { Lab, NoLabError } from "./lab.ts";
 import { COLUMNS, cellsOf, ROWS } from "./matrix.ts";
 import { renderReasons, renderTable } from "./report.ts";
@@ -60,6 +61,30 @@ describe("the report", () => {
     expect(renderReasons(results)).toBe(
       "save-ours-stock/pvh failed: xl save: status 3\n  logs in logs/pvh\n",
     );
+  });
+});
+
+describe("the iterations of a migration", () => {
+  test("are those of our helper's profile", () => {
+    const iterations = [{ durationMs: 812.4 }, { durationMs: 40 }, { durationMs: 3 }];
+    expect(inProfile(JSON.stringify({ iterations }))).toEqual({ count: 3, firstIterationMs: 812 });
+  });
+
+  test("are those that Xen's helper reports as its progress", () => {
+    const told = [
+      "100 Saving domain",
+      "120 Frames iteration 0",
+      "900 Frames iteration 0",
+      "950 Frames iteration 1",
+      "960 Frames iteration 1",
+      "",
+    ];
+    expect(inProgress(told.join("\n"))).toEqual({ count: 2, firstIterationMs: 780 });
+  });
+
+  test("are missed where there are none", () => {
+    expect(() => inProfile('{"iterations":[]}')).toThrow(/no iterations/);
+    expect(() => inProgress("100 Saving domain\n")).toThrow(/no first iteration/);
   });
 });
 

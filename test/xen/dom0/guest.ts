@@ -23,11 +23,9 @@ export interface Mark {
   readonly logBytes: number;
 }
 
-export interface MigrateOptions {
+export interface MigrateOptions extends Pick<RunOptions, "watcher" | "environment"> {
   readonly by: Helper;
   readonly receiveBy: Helper;
-  /** A program that stands in front of the sender's helper. */
-  readonly watcher?: string;
 }
 
 export class Guest {
