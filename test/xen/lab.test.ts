@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -88,22 +96,44 @@ describe("the iterations of a migration", () => {
   });
 });
 
+/** One that has ended and waits for its parent to notice does not run. */
+function isRunning(pid: string): boolean {
+  const file = `/proc/${pid}/stat`;
+  return existsSync(file) && !/\) Z /.test(readFileSync(file, "latin1"));
+}
+
 describe("a machine that can have no lab", () => {
-  test("is told why in one line", () => {
+  test("is told why in one line", async () => {
     const folder = mkdtempSync(path.join(tmpdir(), "xenferry-lab-"));
     const tools = path.join(folder, "bin");
     mkdirSync(tools);
-    for (const tool of ["bash", "dirname", "mkdir", "mktemp", "rm", "sed"]) {
+    for (const tool of ["bash", "dirname", "mkdir", "mktemp", "rm", "sed", "timeout"]) {
       symlinkSync(path.join("/usr/bin", tool), path.join(tools, tool));
     }
     const { PATH } = process.env;
     process.env.PATH = tools;
     try {
       const lab = new Lab({ XENFERRY_LAB: path.join(folder, "lab") });
-      expect(() => lab.build(BUILD, [])).toThrow(NoLabError);
-      expect(() => lab.build(BUILD, [])).toThrow(/^no lab: (missing tools|it is built from).*$/);
+      const building = lab.build(BUILD, { parts: [], limitS: 60 });
+      await expect(building).rejects.toThrow(NoLabError);
+      await expect(building).rejects.toThrow(/^no lab: (missing tools|it is built from).*$/);
     } finally {
       process.env.PATH = PATH;
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test("is not waited for: what takes too long is stopped with all it started", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "xenferry-lab-"));
+    const script = path.join(folder, "build.sh");
+    // Each holds the pipe to the test open.
+    writeFileSync(script, `sleep 600 & echo $! > ${folder}/pid; wait\n`);
+    try {
+      const building = new Lab({ XENFERRY_LAB: folder }).build(script, { parts: [], limitS: 0.3 });
+      await expect(building).rejects.toThrow("no lab: it could not be built within 0 s");
+      const pid = readFileSync(path.join(folder, "pid"), "utf8").trim();
+      await expect.poll(() => isRunning(pid)).toBe(false);
+    } finally {
       rmSync(folder, { recursive: true });
     }
   });
