@@ -41,7 +41,7 @@ for part in "$@"; do
     *) echo "build.sh: there is no part $part" >&2; exit 2 ;;
     esac
 done
-mkdir -p "$cache"
+mkdir -p "$cache" 2> /dev/null && [ -w "$cache" ] || die "$cache cannot be written"
 cache=$(cd "$cache" && pwd)
 mkdir -p "$cache"/{boot,guest,log,packages}
 work=$(mktemp -d "$cache/work.XXXXXX")
