@@ -151,7 +151,7 @@ export class LibxcReader {
         return record.type === LIBXC_RECORD.END ? "end" : "checkpoint";
       }
       if (record.type === LIBXC_RECORD.VERIFY) {
-        this.#handsOverPages = false;
+        this.#handsOverPages = cursor.handsOverVerifiedPages;
       }
       header = undefined;
     }

@@ -71,15 +71,18 @@ export interface ReaderOptions {
   readonly afterEnd?: "stop" | "read";
   /**
    * Whether the driver can take PAGE_DATA records off the reader; then a run of them is one event.
-   * Not for purpose `inspect`, and not for what follows VERIFY.
+   * Not for purpose `inspect`, and what follows VERIFY only with {@link handsOverVerifiedPages}.
    */
   readonly handsOverPages?: boolean;
+  /** Whether that driver can also compare pages with those that came before. */
+  readonly handsOverVerifiedPages?: boolean;
 }
 
 /** Where a reader is: counts octets from the stream's start and knows the record around them. */
 export class Cursor {
   readonly purpose: "restore" | "inspect";
   readonly handsOverPages: boolean;
+  readonly handsOverVerifiedPages: boolean;
   /** Octets read so far. */
   offset = 0;
   layer: Layer | undefined;
@@ -91,6 +94,7 @@ export class Cursor {
   constructor(options: ReaderOptions) {
     this.purpose = options.purpose ?? "restore";
     this.handsOverPages = options.handsOverPages === true && this.purpose === "restore";
+    this.handsOverVerifiedPages = this.handsOverPages && options.handsOverVerifiedPages === true;
   }
 
   /** Reads exactly `byteCount` octets; the view is valid until the next step. */

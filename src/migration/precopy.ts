@@ -35,11 +35,14 @@ export interface MemoryTransferParts {
  * Pages that were not sent when an iteration ended (deferred) are remembered for the final one.
  */
 export class MemoryTransfer {
+  /** Those until the guest stood still for the first time. */
   readonly iterations: IterationStatistics[] = [];
   readonly #parts: MemoryTransferParts;
   readonly #dirty: Uint8Array;
   readonly #deferred: Uint8Array;
   readonly #startMs: number;
+  /** Of the next iteration. */
+  #iteration = 0;
   #bytesBefore = 0;
   /** Pages that wait to be sent; a page may count twice. */
   #waitingPages: number;
@@ -96,9 +99,10 @@ export class MemoryTransfer {
     const pagesPlanned = this.#waitingPages;
     const counts = await this.#send(pagesPlanned);
     const durationMs = clock.nowMs() - startMs;
+    this.#waitingPages = 0;
     this.#record({
       ...statisticsOf(counts, durationMs),
-      iteration: this.iterations.length,
+      iteration: this.#iteration,
       phase: "stop-and-copy",
       pagesPlanned,
       dirtyPagesAtEnd: "unknown",
@@ -106,6 +110,17 @@ export class MemoryTransfer {
       durationMs,
       dirtyPagesPerSecond: 0,
     });
+  }
+
+  /**
+   * Sends what the guest, suspended once more, has written since the copy before: a checkpoint, of
+   * which there may be any number, so that nothing is kept of it.
+   */
+  async checkpointCopy(): Promise<void> {
+    await this.harvest();
+    await this.#send(this.#waitingPages);
+    this.#waitingPages = 0;
+    this.#iteration += 1;
   }
 
   async #liveIteration(): Promise<void> {
@@ -121,7 +136,7 @@ export class MemoryTransfer {
     const durationMs = endMs - startMs;
     this.#record({
       ...statisticsOf(counts, sentMs - startMs),
-      iteration: this.iterations.length,
+      iteration: this.#iteration,
       phase: "precopy",
       pagesPlanned,
       dirtyPagesAtEnd,
@@ -133,7 +148,7 @@ export class MemoryTransfer {
 
   async #send(pagesPlanned: number): Promise<PumpCounts> {
     const { guest, pump, onProgress, signal } = this.#parts;
-    const iteration = this.iterations.length;
+    const iteration = this.#iteration;
     const populatedBitmap = iteration === 0 ? await this.#populated(guest) : undefined;
     return pump.send({
       dirtyBitmap: this.#dirty,
@@ -166,6 +181,7 @@ export class MemoryTransfer {
 
   #record(statistics: IterationStatistics): void {
     this.#bytesBefore += statistics.bytes;
+    this.#iteration += 1;
     this.iterations.push(statistics);
     this.#parts.onProgress({ kind: "iteration", statistics });
   }

@@ -58,7 +58,8 @@ class Restoring {
     const order = new OrderRules();
     const { engine } = selectEngine(this.#job.settings.engine);
     const takePages = (first: PagesHandOver) => this.#takePages(first);
-    for await (const event of pullEvents(this.#source, engine, { takePages })) {
+    const options = { takePages, handsOverVerifiedPages: true };
+    for await (const event of pullEvents(this.#source, engine, options)) {
       const refused = order.check(event).find(({ severity }) => severity === "refused");
       if (refused !== undefined) {
         throw new MigrationError(refused.code, refused.facts);
@@ -77,6 +78,7 @@ class Restoring {
       case "record":
         return event.isOptional ? undefined : await this.#takeRecord(event);
       default:
+        assert(event.kind !== "page-data", "all pages are handed over");
         return;
     }
   }

@@ -45,8 +45,11 @@ export class SaveRecord {
     };
   }
 
+  /** Of the checkpoints that may follow a save nothing is kept. */
   reached(step: SaveStep): void {
-    this.#reachedMs.set(step, this.#clock.nowMs());
+    if (!this.#reachedMs.has("ended")) {
+      this.#reachedMs.set(step, this.#clock.nowMs());
+    }
   }
 
   /**

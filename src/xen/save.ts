@@ -49,10 +49,13 @@ export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
 }
 
 /** Refuses, before anything is touched, what cannot be saved. */
-function checkDomain(domain: XenDomain, { domid, streamType }: SaveJob): void {
+function checkDomain(domain: XenDomain, { domid, streamType, isLive }: SaveJob): void {
   const refuse = (reason: string) => new MigrationError("GUEST_UNAVAILABLE", { domid, reason });
-  if (streamType !== "plain") {
-    throw refuse("checkpointed streams cannot be written yet");
+  if (streamType === "colo") {
+    throw refuse("COLO, with a guest that runs at both ends, is not supported");
+  }
+  if (streamType === "remus" && !isLive) {
+    throw refuse("checkpoints are of guests that run");
   }
   const devices = domain.pciDeviceCount();
   if (devices > 0) {
@@ -128,30 +131,52 @@ class Saving {
   }
 
   async #send(): Promise<void> {
-    const { job, source, logDirty } = this.#parts;
-    const { channel, isLive, isDebug, signal } = job;
+    const { isLive, isDebug, streamType } = this.#parts.job;
     await this.#begin();
     if (isLive) {
-      await logDirty.enable();
-      const reason = await this.#memory.precopy();
-      channel.log({ level: "info", context: "xc", text: `Suspending the guest: ${reason}` });
-      this.#record.stopReason = reason;
+      await this.#precopy();
     }
-    throwIfInterrupted(signal);
     await this.#suspend();
     if (isLive) {
       await this.#memory.harvest();
     }
     this.#record.reached("harvested");
     await this.#memory.finalCopy();
-    source.check();
-    if (isLive && isDebug) {
+    if (isLive && isDebug && streamType === "plain") {
       await this.#sendForComparison();
     }
     this.#record.reached("copied");
-    const end = { type: LIBXC_RECORD.END, body: new Uint8Array(0) };
-    await this.#writer.records([...source.stateRecords(), end]);
+    await this.#sendState(streamType === "plain" ? LIBXC_RECORD.END : LIBXC_RECORD.CHECKPOINT);
     this.#record.reached("ended");
+    if (streamType !== "plain") {
+      await this.#sendCheckpoints();
+    }
+  }
+
+  async #precopy(): Promise<void> {
+    const { job, logDirty } = this.#parts;
+    await logDirty.enable();
+    const reason = await this.#memory.precopy();
+    job.channel.log({ level: "info", context: "xc", text: `Suspending the guest: ${reason}` });
+    this.#record.stopReason = reason;
+  }
+
+  /** State of the suspended guest, and the record that says that now all of it is there. */
+  async #sendState(last: number): Promise<void> {
+    const { source } = this.#parts;
+    source.check();
+    const body = new Uint8Array(0);
+    await this.#writer.records([...source.stateRecords(), { type: last, body }]);
+  }
+
+  /** Goes on until libxl does not want to any more, which is no failure; there is no END then. */
+  async #sendCheckpoints(): Promise<void> {
+    const { channel } = this.#parts.job;
+    while ((await channel.postcopy()) === "go-on" && (await channel.checkpoint()) === "go-on") {
+      await this.#suspend();
+      await this.#memory.checkpointCopy();
+      await this.#sendState(LIBXC_RECORD.CHECKPOINT);
+    }
   }
 
   async #begin(): Promise<void> {
@@ -164,6 +189,7 @@ class Saving {
 
   async #suspend(): Promise<void> {
     const { job, domain, logDirty } = this.#parts;
+    throwIfInterrupted(job.signal);
     this.#record.reached("suspend");
     await job.channel.suspend();
     this.#record.reached("suspended");
