@@ -33,7 +33,8 @@ export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
   const source = sourceOf(xen, domain);
   const { frameCount } = source;
   const { domid, channel } = job;
-  const logDirty = new DomainLogDirty({ domain, domid, frameCount, channel });
+  const deviceModel = source.pv === undefined ? channel : undefined;
+  const logDirty = new DomainLogDirty({ domain, domid, frameCount, deviceModel });
   const saving = new Saving({ xen, job, domain, source, logDirty });
   try {
     await saving.run();

@@ -25,9 +25,13 @@ const DOM0_MEMORY_MIB = 1536;
  * crashes, and data is misread.
  */
 const CPU_MODEL = "max,-smap,-rdtscp,-avx,-avx2,-f16c,-fma";
+/**
+ * Eager: Xen would otherwise leave a program's vector registers in the CPU until somebody else
+ * touches his, which QEMU does not tell it reliably.
+ */
 const XEN_OPTIONS =
   `console=com1 com1=115200,8n1 vga=none dom0_mem=${DOM0_MEMORY_MIB}M,max:${DOM0_MEMORY_MIB}M ` +
-  "dom0_max_vcpus=2 spec-ctrl=no loglvl=all guest_loglvl=all noreboot=0";
+  "dom0_max_vcpus=2 spec-ctrl=no,eager-fpu loglvl=all guest_loglvl=all noreboot=0";
 const DOM0_OPTIONS = "console=hvc0 quiet loglevel=4 panic=1 mitigations=off net.ifnames=0";
 
 export class Lab {

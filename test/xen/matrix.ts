@@ -197,6 +197,7 @@ export const ROWS: readonly Row[] = [
     name: "fault-full-disk",
     about: "the disk is full midway: the guest runs on",
     trial: { kind: "fault", by: "ours", fault: "full-disk" },
+    environment: EVERY_PAGE,
   },
   {
     name: "fault-broken-pipe",

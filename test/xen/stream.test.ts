@@ -89,10 +89,13 @@ describe("the second reader of images", () => {
     frames.writeUInt32LE(0x20, 8);
     const vcpu = Buffer.alloc(8 + 5168);
     vcpu.writeUInt32LE(0x1234, 8 + 512 + 8 + 12 * 8);
-    const params = Buffer.alloc(8 + 16);
-    params.writeUInt32LE(0xfeff8, 16);
+    const params = Buffer.alloc(8 + 3 * 16);
+    for (const [at, word] of [1, 0xfeffc, 32, 0xfeff0, 33, 2].entries()) {
+      params.writeUInt32LE(word, 8 + 8 * at);
+    }
     const image = imageOf(record(3, frames), record(4, vcpu), record(10, params));
-    expect([...rewrittenByRestore(image)]).toEqual([0x20, 0x1234, 0xfeff8]);
+    const special = [0xfeffc, 0xfeff0, 2, 0xfeff1];
+    expect([...rewrittenByRestore(image)]).toEqual([0x20, 0x1234, ...special]);
   });
 
   test("refuses an image that is cut", () => {

@@ -15,6 +15,9 @@ const PAGE_DATA = 1;
 const PV_P2M_FRAMES = 3;
 const PV_VCPU_BASIC = 4;
 const HVM_PARAMS = 10;
+/** Indexes of params. @source public/hvm/params.h */
+const IOREQ_SERVER_PFN = 32;
+const NR_IOREQ_SERVER_PAGES = 33;
 const BROKEN = 13;
 const XALLOC = 14;
 export const ABSENT = 255;
@@ -117,12 +120,25 @@ export function rewrittenByRestore(image: Image): ReadonlySet<number> {
       const offset = body.length > 4096 ? EDX_OFFSET[64] : EDX_OFFSET[32];
       pfns.add(body.readUInt32LE(offset));
     } else if (type === HVM_PARAMS) {
-      for (let offset = 8; offset < body.length; offset += 16) {
-        pfns.add(Number(body.readBigUInt64LE(offset + 8)));
+      for (const pfn of specialPages(body)) {
+        pfns.add(pfn);
       }
     }
   }
   return pfns;
+}
+
+/** Those which params name, and those that device models get one by one as they connect. */
+function specialPages(params: Buffer): readonly number[] {
+  const values = new Map<number, number>();
+  for (let offset = 8; offset < params.length; offset += 16) {
+    const index = Number(params.readBigUInt64LE(offset));
+    values.set(index, Number(params.readBigUInt64LE(offset + 8)));
+  }
+  const first = values.get(IOREQ_SERVER_PFN) ?? 0;
+  const count = values.get(NR_IOREQ_SERVER_PAGES) ?? 0;
+  const ofServers = Array.from({ length: count }, (_, index) => first + index);
+  return [...values.values(), ...ofServers];
 }
 
 function libxcOffset(bytes: Buffer): number {
