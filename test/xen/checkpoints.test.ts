@@ -163,7 +163,7 @@ describe("a save with checkpoints", () => {
     expect(recordsOf(image, END_RECORD)).toEqual([]);
   });
 
-  test("sends with a checkpoint what was written since the one before, and nothing else", async () => {
+  test("sends with a checkpoint what was written since the last, and nothing else", async () => {
     await saveWithCheckpoints(2);
     const image = readFileSync(path.join(xen.folder, "image"));
     const [first, second] = recordsOf(image, CHECKPOINT_RECORD);
