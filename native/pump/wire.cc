@@ -28,8 +28,8 @@ constexpr std::size_t kCopiedBytesMax = 256 << 10;
 // Room of a unix socket: with the kernel's 208 KiB sender and receiver wake each other too often.
 constexpr int kUnixRoomBytes = 4 << 20;
 
-// What a TCP peer that is near may have on its way here: what is stored late lengthens the downtime,
-// and to a peer this near more brings no throughput.
+// What a TCP peer that is near may have on its way here: what is stored late lengthens the
+// downtime, and to a peer this near more brings no throughput.
 constexpr int kNearWindowBytes = 1 << 20;
 constexpr std::uint32_t kNearMicroseconds = 1000;
 
@@ -118,7 +118,7 @@ iovec Outlet::copy_of(std::span<const iovec> parts) {
 }
 
 std::size_t queued_bytes(int fd) noexcept {
-  struct stat status{};
+  struct stat status {};
   if (fstat(fd, &status) != 0) return 0;
   const bool is_socket = S_ISSOCK(status.st_mode);
   int queued = 0;
