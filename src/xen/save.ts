@@ -30,12 +30,18 @@ const SHUTDOWN_SUSPEND = 2;
 export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
   const domain = new xen.addon.Domain(xen.host, job.domid);
   checkDomain(domain, job);
-  const source = sourceOf(xen, domain);
+  const record = new SaveRecord(job, systemClock);
+  let source = sourceOf(xen, domain);
+  if (!job.isLive) {
+    await suspendGuest({ job, domain, record });
+    // A PV guest may have moved its table of frames until now.
+    source = sourceOf(xen, domain);
+  }
   const { frameCount } = source;
   const { domid, channel } = job;
   const deviceModel = source.pv === undefined ? channel : undefined;
   const logDirty = new DomainLogDirty({ domain, domid, frameCount, deviceModel });
-  const saving = new Saving({ xen, job, domain, source, logDirty });
+  const saving = new Saving({ xen, job, domain, record, source, logDirty });
   try {
     await saving.run();
   } catch (error) {
@@ -64,10 +70,30 @@ function checkDomain(domain: XenDomain, { domid, streamType, isLive }: SaveJob):
   }
 }
 
-interface Parts {
-  readonly xen: OpenXen;
+interface GuestParts {
   readonly job: SaveJob;
   readonly domain: XenDomain;
+  readonly record: SaveRecord;
+}
+
+/**
+ * Has the guest suspend itself.
+ *
+ * @throws MigrationError GUEST_STATE where it did something else; HELPER_*, MIGRATION_INTERRUPTED
+ */
+async function suspendGuest({ job, domain, record }: GuestParts): Promise<void> {
+  throwIfInterrupted(job.signal);
+  record.reached("suspend");
+  await job.channel.suspend();
+  record.reached("suspended");
+  const { isShutdown, shutdownReason } = resultOf(domain.info());
+  if (!isShutdown || shutdownReason !== SHUTDOWN_SUSPEND) {
+    throw new MigrationError("GUEST_STATE", { domid: job.domid, isShutdown, shutdownReason });
+  }
+}
+
+interface Parts extends GuestParts {
+  readonly xen: OpenXen;
   readonly source: DomainSource;
   readonly logDirty: DomainLogDirty;
 }
@@ -79,18 +105,16 @@ class Saving {
   readonly #writer: StreamWriter;
   readonly #pump: DomainPump;
   readonly #memory: MemoryTransfer;
-  readonly #record: SaveRecord;
   readonly #engine: PageEngine;
   readonly #info: DomainInfo;
 
   constructor(parts: Parts) {
-    const { xen, job, domain, source, logDirty } = parts;
+    const { xen, job, domain, record, source, logDirty } = parts;
     const { settings, signal, channel } = job;
     const { engine } = selectEngine(settings.engine);
     this.#parts = parts;
     this.#engine = engine;
     this.#info = resultOf(domain.info());
-    this.#record = new SaveRecord(job, systemClock);
     this.#sink = descriptorSink(job.streamFd);
     this.#writer = new StreamWriter(this.#sink, engine);
     this.#pump = new DomainPump({
@@ -107,7 +131,7 @@ class Saving {
       pump: this.#pump,
       policy: policyOf(settings),
       clock: systemClock,
-      onProgress: this.#record.listener(progressTo(channel, job.isLive ? "live" : "non-live")),
+      onProgress: record.listener(progressTo(channel, job.isLive ? "live" : "non-live")),
       signal,
       zeroPages: settings.zeroPages,
     });
@@ -128,7 +152,7 @@ class Saving {
   /** Writes the profile, if one is wanted. @throws MigrationError TRANSPORT_OPEN */
   async tell(error?: unknown): Promise<void> {
     const totalBytes = this.#sink.offset;
-    await this.#record.write({ info: this.#info, engine: this.#engine, totalBytes, error });
+    await this.#parts.record.write({ info: this.#info, engine: this.#engine, totalBytes, error });
   }
 
   async #send(): Promise<void> {
@@ -136,19 +160,19 @@ class Saving {
     await this.#begin();
     if (isLive) {
       await this.#precopy();
-    }
-    await this.#suspend();
-    if (isLive) {
+      await this.#suspend();
       await this.#memory.harvest();
+    } else {
+      this.#standStill();
     }
-    this.#record.reached("harvested");
+    this.#parts.record.reached("harvested");
     await this.#memory.finalCopy();
     if (isLive && isDebug && streamType === "plain") {
       await this.#sendForComparison();
     }
-    this.#record.reached("copied");
+    this.#parts.record.reached("copied");
     await this.#sendState(streamType === "plain" ? LIBXC_RECORD.END : LIBXC_RECORD.CHECKPOINT);
-    this.#record.reached("ended");
+    this.#parts.record.reached("ended");
     if (streamType !== "plain") {
       await this.#sendCheckpoints();
     }
@@ -159,7 +183,7 @@ class Saving {
     await logDirty.enable();
     const reason = await this.#memory.precopy();
     job.channel.log({ level: "info", context: "xc", text: `Suspending the guest: ${reason}` });
-    this.#record.stopReason = reason;
+    this.#parts.record.stopReason = reason;
   }
 
   /** State of the suspended guest, and the record that says that now all of it is there. */
@@ -189,16 +213,12 @@ class Saving {
   }
 
   async #suspend(): Promise<void> {
-    const { job, domain, logDirty } = this.#parts;
-    throwIfInterrupted(job.signal);
-    this.#record.reached("suspend");
-    await job.channel.suspend();
-    this.#record.reached("suspended");
-    const { isShutdown, shutdownReason } = resultOf(domain.info());
-    if (!isShutdown || shutdownReason !== SHUTDOWN_SUSPEND) {
-      throw new MigrationError("GUEST_STATE", { domid: job.domid, isShutdown, shutdownReason });
-    }
-    logDirty.suspended();
+    await suspendGuest(this.#parts);
+    this.#standStill();
+  }
+
+  #standStill(): void {
+    this.#parts.logDirty.suspended();
     this.#pump.suspended();
   }
 
