@@ -14,6 +14,7 @@ export type Trial =
   | { readonly kind: "save"; readonly by: Helper; readonly restoreBy: Helper }
   | { readonly kind: "again"; readonly by: Helper }
   | { readonly kind: "live"; readonly by: Helper; readonly receiveBy: Helper }
+  | { readonly kind: "remus"; readonly by: Helper; readonly receiveBy: Helper }
   | { readonly kind: "zero"; readonly by: Helper; readonly restoreBy: Helper }
   | { readonly kind: "equal"; readonly by: Helper }
   | { readonly kind: "fault"; readonly by: Helper; readonly fault: Fault }
@@ -174,6 +175,18 @@ export const ROWS: readonly Row[] = [
     name: "live-stock-ours",
     about: "xl migrate under memory load, stock to ours",
     trial: { kind: "live", by: "stock", receiveBy: "ours" },
+    isLive: true,
+  },
+  {
+    name: "remus-ours-stock",
+    about: "xl remus, ours to stock: the copy goes on when the guest is destroyed",
+    trial: { kind: "remus", by: "ours", receiveBy: "stock" },
+    isLive: true,
+  },
+  {
+    name: "remus-stock-ours",
+    about: "xl remus, stock to ours: the copy goes on when the guest is destroyed",
+    trial: { kind: "remus", by: "stock", receiveBy: "ours" },
     isLive: true,
   },
   {

@@ -10,11 +10,15 @@ const WORD_BYTES = 8;
 const XL_IDENT = "Xen saved domain, xl format";
 const LIBXL_IDENT = "LibxlFmt";
 const LIBXL_CONTEXT = 1;
+const LIBXL_CHECKPOINT_END = 4;
 const END = 0;
 const PAGE_DATA = 1;
 const PV_P2M_FRAMES = 3;
 const PV_VCPU_BASIC = 4;
 const HVM_PARAMS = 10;
+const CHECKPOINT = 14;
+/** Image and domain header. */
+const HEADERS_BYTES = 40;
 /** Indexes of params. @source public/hvm/params.h */
 const IOREQ_SERVER_PFN = 32;
 const NR_IOREQ_SERVER_PAGES = 33;
@@ -51,7 +55,7 @@ export function readImage(file: string): Image {
   const start = bytes.toString("latin1", 0, XL_IDENT.length) === XL_IDENT ? libxcOffset(bytes) : 0;
   const records: LibxcRecord[] = [];
   const taken: Taken = { types: new Uint8Array(), pages: new Map(), sentPages: 0, sentXalloc: 0 };
-  let offset = start + 40;
+  let offset = start + HEADERS_BYTES;
   for (;;) {
     const { type, body, next } = recordAt(bytes, offset);
     offset = next;
@@ -141,19 +145,39 @@ function specialPages(params: Buffer): readonly number[] {
   return [...values.values(), ...ofServers];
 }
 
-function libxcOffset(bytes: Buffer): number {
-  let offset = 48 + bytes.readUInt32LE(44);
-  if (bytes.toString("latin1", offset, offset + 8) !== LIBXL_IDENT) {
-    throw new Error("no libxl header after xl's");
+/** Checkpoints of which a stream of xl has all, libxc's part and libxl's, as far as it goes. */
+export function countCheckpoints(bytes: Buffer): number {
+  let count = 0;
+  try {
+    let offset = libxcOffset(bytes) + HEADERS_BYTES;
+    for (;;) {
+      offset = behind(bytes, offset, CHECKPOINT);
+      offset = behind(bytes, offset, LIBXL_CHECKPOINT_END);
+      count += 1;
+    }
+  } catch {
+    // It ends amid a record, as a stream does that still goes on.
+    return count;
   }
-  offset += 16;
-  for (;;) {
+}
+
+/** Where the first record of a type ends, from a place where a record starts. */
+function behind(bytes: Buffer, start: number, wanted: number): number {
+  for (let offset = start; ; ) {
     const { type, next } = recordAt(bytes, offset);
     offset = next;
-    if (type === LIBXL_CONTEXT) {
+    if (type === wanted) {
       return offset;
     }
   }
+}
+
+function libxcOffset(bytes: Buffer): number {
+  const offset = 48 + bytes.readUInt32LE(44);
+  if (bytes.toString("latin1", offset, offset + 8) !== LIBXL_IDENT) {
+    throw new Error("no libxl header after xl's");
+  }
+  return behind(bytes, offset + 16, LIBXL_CONTEXT);
 }
 
 function recordAt(bytes: Buffer, offset: number) {

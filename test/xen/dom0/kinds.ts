@@ -1,8 +1,9 @@
 /** How each kind of trial is carried out. One that fails throws, one that passes gives facts. */
-import { statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { Column, Helper, Trial } from "../matrix.ts";
 import {
+  countCheckpoints,
   differences,
   differingPfns,
   type Image,
@@ -11,7 +12,7 @@ import {
 } from "../stream.ts";
 import { saveSuspended } from "./direct.ts";
 import { FAULTS } from "./faults.ts";
-import { Guest } from "./guest.ts";
+import { Guest, until } from "./guest.ts";
 import { type IterationWatch, watchIterations } from "./iterations.ts";
 import { type Commands, type Ended, told } from "./xl.ts";
 
@@ -29,6 +30,9 @@ export interface Bench {
 type Of<Kind extends Trial["kind"]> = Extract<Trial, { kind: Kind }>;
 
 const REPEATS = 2;
+const CHECKPOINTS_LIMIT_MS = 120_000;
+/** So many until the guest, as it was when it was looked at, is at the other end. */
+const CHECKPOINTS_MORE = 3;
 /** A PV guest can be saved again only when it has run and put up its table of frames anew. */
 const REWRITTEN_SHARE_MAX = 0.25;
 
@@ -42,6 +46,8 @@ export async function carryOut(trial: Trial, bench: Bench): Promise<Facts> {
       return saveAgain(trial, bench);
     case "live":
       return migrateLive(trial, bench);
+    case "remus":
+      return failOver(trial, bench);
     case "equal":
       return saveTwice(trial, bench);
     case "fault":
@@ -134,6 +140,32 @@ async function migrateLive({ by, receiveBy }: Of<"live">, bench: Bench): Promise
   await guest.goesOn(mark, { incoming: true });
   const { count, firstIterationMs } = watch.read();
   return { totalMs: ended.wallMs, iterations: count, firstIterationMs };
+}
+
+/** The guest goes on at the other end, as of a checkpoint, when it is destroyed at this one. */
+async function failOver({ by, receiveBy }: Of<"remus">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench);
+  const copy = path.join(bench.folder, "copy");
+  const checkpoints = () => (existsSync(copy) ? countCheckpoints(readFileSync(copy)) : 0);
+  let ended: Ended | undefined;
+  const protecting = guest.protect(copy, { by, receiveBy }).then((value) => {
+    ended = value;
+  });
+  const atLeast = (count: number) =>
+    until(`${count} checkpoints`, CHECKPOINTS_LIMIT_MS, () => {
+      if (ended !== undefined) {
+        throw new Error(`xl remus: ${told(ended)}`);
+      }
+      return checkpoints() >= count;
+    });
+  await atLeast(1);
+  const mark = guest.mark();
+  const reached = checkpoints() + CHECKPOINTS_MORE;
+  await atLeast(reached);
+  await guest.destroy();
+  await protecting;
+  await guest.goesOn(mark, { incoming: true });
+  return { checkpoints: checkpoints() };
 }
 
 /** Both helpers save one suspended guest, stock a second time to show what tells the time. */
