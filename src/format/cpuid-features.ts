@@ -53,17 +53,17 @@ export const FEATURE_WORDS: readonly FeatureWord[] = [
     ANY,
     "ecx",
     "lahf-lm cmp-legacy svm extapic cr8-legacy abm sse4a misalignsse 3dnowprefetch osvw ibs " +
-      "xop skinit wdt - lwp fma4 - - nodeid-msr - tbm topoext - - - dbext - - monitorx addr- " +
-      "msk-ext",
+      "xop skinit wdt - lwp fma4 - - nodeid-msr - tbm topoext - - - dbext - - monitorx " +
+      "addr-msk-ext",
   ),
   leaf(0xd, 1, "eax", "xsaveopt xsavec xgetbv1 xsaves xfd"),
   leaf(
     0x7,
     0,
     "ebx",
-    "fsgsbase tsc-adjust sgx bmi1 hle avx2 fdp-excp-only smep bmi2 erms invpcid rtm pqm no- " +
-      "fpu-sel mpx pqe avx512f avx512dq rdseed adx smap avx512-ifma - clflushopt clwb proc- " +
-      "trace avx512pf avx512er avx512cd sha avx512bw avx512vl",
+    "fsgsbase tsc-adjust sgx bmi1 hle avx2 fdp-excp-only smep bmi2 erms invpcid rtm pqm " +
+      "no-fpu-sel mpx pqe avx512f avx512dq rdseed adx smap avx512-ifma - clflushopt clwb " +
+      "proc-trace avx512pf avx512er avx512cd sha avx512bw avx512vl",
   ),
   leaf(
     0x7,
@@ -87,9 +87,9 @@ export const FEATURE_WORDS: readonly FeatureWord[] = [
     0,
     "edx",
     "- sgx-keys avx512-4vnniw avx512-4fmaps fsrm uintr - - avx512-vp2intersect srbds-ctrl " +
-      "md-clear rtm-always-abort - tsx-force-abort serialize hybrid tsxldtrk - pconfig arch- " +
-      "lbr cet-ibt - amx-bf16 avx512-fp16 amx-tile amx-int8 ibrsb stibp l1d-flush arch-caps " +
-      "core-caps ssbd",
+      "md-clear rtm-always-abort - tsx-force-abort serialize hybrid tsxldtrk - pconfig " +
+      "arch-lbr cet-ibt - amx-bf16 avx512-fp16 amx-tile amx-int8 ibrsb stibp l1d-flush " +
+      "arch-caps core-caps ssbd",
   ),
   leaf(
     0x7,
@@ -102,9 +102,9 @@ export const FEATURE_WORDS: readonly FeatureWord[] = [
     0x8000_0021,
     ANY,
     "eax",
-    "no-nest-bp fs-gs-ns lfence-dispatch - - verw-clear nscb - auto-ibrs - amd-fsrs amd- " +
-      "fsrc - - - - - cpuid-user-dis epsf fsrsc amd-prefetchi - - avx512-bmm - - - sbpb ibpb- " +
-      "brtype srso-no srso-us-no srso-msr-fix",
+    "no-nest-bp fs-gs-ns lfence-dispatch - - verw-clear nscb - auto-ibrs - amd-fsrs " +
+      "amd-fsrc - - - - - cpuid-user-dis epsf fsrsc amd-prefetchi - - avx512-bmm - - - sbpb " +
+      "ibpb-brtype srso-no srso-us-no srso-msr-fix",
   ),
   leaf(0x7, 1, "ebx", "intel-ppin"),
   leaf(0x7, 2, "edx", "intel-psfd ipred-ctrl rrsba-ctrl ddp-ctrl bhi-ctrl mcdt-no uc-lock-dis"),
