@@ -1,3 +1,4 @@
+import { PAGE_BYTES } from "../base/units.ts";
 import { VCPU_MSR_BYTES } from "../format/libxc.ts";
 import { msrName } from "../format/msr.ts";
 import {
@@ -71,14 +72,11 @@ export function decodePvVcpuMsrs(source: BodySource): Decoded {
 
 /**
  * What SHARED_INFO holds. Of vCPUs only those are given whose part is not all zero, with their
- * numbers, and of event channels only the ports whose bits are set.
+ * numbers, and of event channels the ports whose bits are set.
  */
 export function decodeSharedInfo({ body }: BodySource, width: GuestWidth): Decoded {
   const decoded = decodeLayout(SHARED_INFO[width], body);
-  const blank = JSON.stringify(
-    decodeLayout(SHARED_INFO[width], new Uint8Array(body.length)).vcpu_info,
-  );
-  const [nothing] = JSON.parse(blank) as readonly unknown[];
+  const [nothing] = list(decodeLayout(SHARED_INFO[width], new Uint8Array(PAGE_BYTES)).vcpu_info);
   const vcpus = list(decoded.vcpu_info)
     .map((info, vcpu) => ({ vcpu, info }))
     .filter(({ info }) => JSON.stringify(info) !== JSON.stringify(nothing))
@@ -91,14 +89,18 @@ export function decodeSharedInfo({ body }: BodySource, width: GuestWidth): Decod
   };
 }
 
-function portsOf(words: DecodedValue | undefined, width: GuestWidth): readonly number[] {
-  return list(words).flatMap((word, wordIndex) => {
+/** The numbers of set bits, runs of them as `4-7`. */
+function portsOf(words: DecodedValue | undefined, width: GuestWidth): readonly string[] {
+  const wordBits = width * 8;
+  const ports = list(words).flatMap((word, wordIndex) => {
     const bits = BigInt(typeof word === "string" ? word : 0);
-    const all = Array.from({ length: width * 8 }, (_, bit) => bit);
-    return all
-      .filter((bit) => ((bits >> BigInt(bit)) & 1n) !== 0n)
-      .map((bit) => wordIndex * width * 8 + bit);
+    const all = Array.from({ length: wordBits }, (_, bit) => bit);
+    const set = all.filter((bit) => ((bits >> BigInt(bit)) & 1n) !== 0n);
+    return set.map((bit) => wordIndex * wordBits + bit);
   });
+  const firsts = ports.filter((port, index) => port !== (ports[index - 1] ?? -2) + 1);
+  const lasts = ports.filter((port, index) => port !== (ports[index + 1] ?? -2) - 1);
+  return firsts.map((first, run) => (first === lasts[run] ? `${first}` : `${first}-${lasts[run]}`));
 }
 
 function list(value: DecodedValue | undefined): readonly DecodedValue[] {

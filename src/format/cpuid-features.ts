@@ -16,9 +16,18 @@ export interface FeatureWord {
     | { readonly kind: "msr"; readonly index: number; readonly half: "low" | "high" };
   /** By bit; `undefined` for bits that Xen has no name for. */
   readonly names: readonly (string | undefined)[];
+  /** Bits that only repeat another word's. */
+  readonly repeatedMask: number;
 }
 
 const ANY = NO_SUBLEAF;
+
+/**
+ * Bits of leaf 0x80000001 in which AMD's CPUs repeat leaf 1.
+ *
+ * @source xen/tools/gen-cpuid.py, common_1d
+ */
+const REPEATED_OF_LEAF_1 = 0x0183_f3ff;
 
 /**
  * All features Xen knows, by its names for them, in the order of its featureset.
@@ -191,11 +200,12 @@ function leaf(
   names: string,
 ): FeatureWord {
   const from = { kind: "cpuid", leaf: leafNumber, subleaf, register } as const;
-  return { from, names: namesByBit(names) };
+  const repeats = leafNumber === 0x8000_0001 && register === "edx";
+  return { from, names: namesByBit(names), repeatedMask: repeats ? REPEATED_OF_LEAF_1 : 0 };
 }
 
 function msr(index: number, half: "low" | "high", names: string): FeatureWord {
-  return { from: { kind: "msr", index, half }, names: namesByBit(names) };
+  return { from: { kind: "msr", index, half }, names: namesByBit(names), repeatedMask: 0 };
 }
 
 function namesByBit(names: string): readonly (string | undefined)[] {

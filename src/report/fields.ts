@@ -136,9 +136,13 @@ function renderThings(things: readonly FieldValue[], width: number): string {
   const [head = []] = flat.map((fields) => fields.map(([name]) => name));
   const isAlike = flat.every((fields) => sameNames(fields, head));
   if (isAlike) {
+    const isNamed = head[0] === "name" || head[0] === "key";
     const table = renderTable(
-      ["", ...head],
-      flat.map((fields, index) => [`${index}`, ...fields.map(([, value]) => value)]),
+      isNamed ? head : ["", ...head],
+      flat.map((fields, index) => [
+        ...(isNamed ? [] : [`${index}`]),
+        ...fields.map(([, value]) => value),
+      ]),
     );
     if (table.split("\n").every((line) => line.length <= width)) {
       return table;

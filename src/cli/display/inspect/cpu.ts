@@ -4,6 +4,11 @@ import { indented, renderFields, wrapWords } from "../../../report/fields.ts";
 import { renderTable } from "../../../report/render.ts";
 import { detailsOf } from "./details.ts";
 
+/** Names of the four records of a PV vCPU. */
+export const PV_VCPU_RECORDS: readonly string[] = ["BASIC", "EXTENDED", "XSAVE", "MSRS"].map(
+  (name) => `X86_PV_VCPU_${name}`,
+);
+
 /** CPUID policies: who the CPU is, its features, its leaves. */
 export function renderCpuid(inspection: Inspection, width: number): string | undefined {
   return joined(
@@ -45,23 +50,27 @@ export function renderHvm(inspection: Inspection, width: number): string | undef
 
 /** The four records of each PV vCPU, in the order of the stream. */
 export function renderVcpus(inspection: Inspection, width: number): string | undefined {
-  const names = ["BASIC", "EXTENDED", "XSAVE", "MSRS"].map((name) => `X86_PV_VCPU_${name}`);
   return joined(
-    detailsOf(inspection, ...names).map(({ record, vcpu, ...fields }) => {
+    detailsOf(inspection, ...PV_VCPU_RECORDS).map(({ record, vcpu, ...fields }) => {
       const title = `vCPU ${String(vcpu)}: ${String(record)}`;
       return `${title}\n${indented(renderFields(fields, width - 2))}`;
     }),
   );
 }
 
+/** Leaves that hold nothing are only counted. */
 function renderLeaves(leaves: Json | undefined): string {
   const registers = ["eax", "ebx", "ecx", "edx"];
-  const rows = objectsOf(leaves).map((leaf) => [
+  const all = objectsOf(leaves);
+  const full = all.filter((leaf) => registers.some((register) => leaf[register] !== "0x0"));
+  const rows = full.map((leaf) => [
     String(leaf.leaf),
     leaf.subleaf === null ? "" : String(leaf.subleaf),
     ...registers.map((register) => String(leaf[register])),
   ]);
-  return renderTable(["leaf", "subleaf", ...registers], rows);
+  const table = renderTable(["leaf", "subleaf", ...registers], rows);
+  const empty = all.length - full.length;
+  return empty === 0 ? table : `${table}\nand ${empty} leaves of zeros`;
 }
 
 function joined(texts: readonly string[]): string | undefined {

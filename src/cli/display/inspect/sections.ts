@@ -1,7 +1,7 @@
 import { MigrationError } from "../../../base/errors.ts";
 import type { Inspection } from "../../../migration/inspect.ts";
 import { indented, printable, renderFields } from "../../../report/fields.ts";
-import { renderCpuid, renderHvm, renderMsrs, renderVcpus } from "./cpu.ts";
+import { PV_VCPU_RECORDS, renderCpuid, renderHvm, renderMsrs, renderVcpus } from "./cpu.ts";
 import { type Details, detailsOf } from "./details.ts";
 import { renderMap, renderMemory } from "./memory.ts";
 import { renderFaults, renderOverview, renderRecords } from "./overview.ts";
@@ -9,6 +9,8 @@ import { renderFaults, renderOverview, renderRecords } from "./overview.ts";
 /** Part of what there is to say of an image. */
 interface Section {
   readonly title: string;
+  /** Names of the records it shows. */
+  readonly records?: readonly string[];
   /** `undefined` if the image has nothing of the kind. */
   render(inspection: Inspection, width: number): string | undefined;
 }
@@ -20,13 +22,13 @@ const SECTIONS = {
   records: { title: "records", render: renderRecords },
   memory: { title: "memory", render: renderMemory },
   map: { title: "map of memory", render: renderMap },
-  cpuid: { title: "CPUID policy", render: renderCpuid },
-  msr: { title: "MSR policy", render: renderMsrs },
+  cpuid: { title: "CPUID policy", records: ["X86_CPUID_POLICY"], render: renderCpuid },
+  msr: { title: "MSR policy", records: ["X86_MSR_POLICY"], render: renderMsrs },
   tsc: fieldsOf("time stamp counter", "X86_TSC_INFO"),
-  params: { title: "HVM params", render: renderParams },
-  hvm: { title: "HVM context", render: renderHvm },
+  params: { title: "HVM params", records: ["HVM_PARAMS"], render: renderParams },
+  hvm: { title: "HVM context", records: ["HVM_CONTEXT"], render: renderHvm },
   pv: fieldsOf("PV guest", "X86_PV_INFO", "X86_PV_P2M_FRAMES"),
-  vcpus: { title: "PV vCPUs", render: renderVcpus },
+  vcpus: { title: "PV vCPUs", records: PV_VCPU_RECORDS, render: renderVcpus },
   "shared-info": fieldsOf("shared info", "SHARED_INFO"),
   emulator: fieldsOf("device model", "EMULATOR_CONTEXT"),
   xenstore: fieldsOf("device model's xenstore keys", "EMULATOR_XENSTORE_DATA"),
@@ -109,6 +111,7 @@ function renderParams(inspection: Inspection, width: number): string | undefined
 function fieldsOf(title: string, ...names: readonly string[]): Section {
   return {
     title,
+    records: names,
     render: (inspection, width) =>
       renderAll(detailsOf(inspection, ...names), (record) => renderFields(record, width)),
   };
@@ -116,12 +119,8 @@ function fieldsOf(title: string, ...names: readonly string[]): Section {
 
 /** What no other section shows. */
 function renderOthers(inspection: Inspection, width: number): string | undefined {
-  const shown = [
-    ...["X86_CPUID_POLICY", "X86_MSR_POLICY", "X86_TSC_INFO", "HVM_PARAMS", "HVM_CONTEXT"],
-    ...["X86_PV_INFO", "X86_PV_P2M_FRAMES", "X86_PV_VCPU_BASIC", "X86_PV_VCPU_EXTENDED"],
-    ...["X86_PV_VCPU_XSAVE", "X86_PV_VCPU_MSRS", "SHARED_INFO"],
-    ...["EMULATOR_CONTEXT", "EMULATOR_XENSTORE_DATA"],
-  ];
+  const sections: readonly Section[] = Object.values(SECTIONS);
+  const shown = sections.flatMap(({ records }) => records ?? []);
   const others = inspection.details.filter(({ name }) => !shown.includes(String(name)));
   return renderAll(others, (record) => renderFields(record, width));
 }
