@@ -71,22 +71,28 @@ export function decodePvVcpuMsrs(source: BodySource): Decoded {
 }
 
 /**
- * What SHARED_INFO holds. Of vCPUs only those are given whose part is not all zero, with their
- * numbers, and of event channels the ports whose bits are set.
+ * What SHARED_INFO holds: the vCPUs with their numbers, and the ports of events by their numbers.
+ *
+ * Left out are vCPUs that are not told of here: zeros but for the mask of events.
  */
 export function decodeSharedInfo({ body }: BodySource, width: GuestWidth): Decoded {
   const decoded = decodeLayout(SHARED_INFO[width], body);
   const [nothing] = list(decodeLayout(SHARED_INFO[width], new Uint8Array(PAGE_BYTES)).vcpu_info);
   const vcpus = list(decoded.vcpu_info)
     .map((info, vcpu) => ({ vcpu, info }))
-    .filter(({ info }) => JSON.stringify(info) !== JSON.stringify(nothing))
-    .map(({ vcpu, info }) => ({ vcpu, ...(typeof info === "object" ? info : {}) }));
+    .filter(({ info }) => JSON.stringify(unmasked(info)) !== JSON.stringify(nothing))
+    .map(({ vcpu, info }) => ({ vcpu, ...(isStructure(info) ? info : {}) }));
   return {
     ...decoded,
     vcpu_info: vcpus,
     evtchn_pending: portsOf(decoded.evtchn_pending, width),
     evtchn_mask: portsOf(decoded.evtchn_mask, width),
   };
+}
+
+/** Xen masks the events of vCPUs from the beginning. */
+function unmasked(info: DecodedValue): DecodedValue {
+  return isStructure(info) ? { ...info, evtchn_upcall_mask: "0x0" } : info;
 }
 
 /** The numbers of set bits, runs of them as `4-7`. */
@@ -108,5 +114,9 @@ function list(value: DecodedValue | undefined): readonly DecodedValue[] {
 }
 
 function memberOf(value: DecodedValue, name: string): DecodedValue | undefined {
-  return typeof value === "object" && name in value ? (value as Decoded)[name] : undefined;
+  return isStructure(value) ? value[name] : undefined;
+}
+
+function isStructure(value: DecodedValue): value is Decoded {
+  return typeof value === "object" && !Array.isArray(value);
 }
