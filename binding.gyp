@@ -51,6 +51,7 @@
           "sources": [
             "native/host/bindings.cc",
             "native/host/cpu.cc",
+            "native/host/crew.cc",
             "native/host/dirty.cc",
             "native/host/failure.cc",
             "native/host/library.cc",
