@@ -11,7 +11,7 @@ import type { Registrar } from "../program.ts";
 
 interface InspectFlags {
   readonly digest: boolean;
-  readonly section?: readonly string[];
+  readonly section?: string;
   readonly page?: number;
   readonly at?: string;
   readonly paging?: string;
@@ -23,8 +23,8 @@ export function registerInspect({ program, run }: Registrar): void {
     .command("inspect <file>")
     .description("say what is in a saved image ('-' is standard input)")
     .option(
-      "--section <names...>",
-      `what to print of: ${SECTION_NAMES.join(", ")}, all; --json prints everything`,
+      "--section <names>",
+      `what to print, separated by commas: ${SECTION_NAMES.join(", ")}, all (--json prints all)`,
     )
     .option("--page <pfn>", "dump one page of the guest's memory", parsePfn)
     .option("--at <cr3:va>", "walk the guest's page tables; CR3 is a number, or 'vcpu0'")

@@ -46,15 +46,15 @@ export const SECTION_NAMES = Object.keys(SECTIONS) as readonly SectionName[];
 const SECTIONS_USUAL: readonly SectionName[] = ["overview", "records", "memory", "map", "faults"];
 
 /**
- * Sections by their names, separated by commas or apart; `all` is all of them.
+ * Sections by their names, separated by commas; `all` is all of them.
  *
  * @throws MigrationError USAGE_ARGUMENT
  */
-export function parseSections(texts: readonly string[] | undefined): readonly SectionName[] {
-  if (texts === undefined) {
+export function parseSections(text: string | undefined): readonly SectionName[] {
+  if (text === undefined) {
     return SECTIONS_USUAL;
   }
-  const names = texts.flatMap((text) => text.split(","));
+  const names = text.split(",");
   const isAll = names.includes("all");
   const unknown = names.find((name) => name !== "all" && !isSectionName(name));
   if (unknown !== undefined) {
