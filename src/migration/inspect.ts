@@ -90,7 +90,7 @@ export interface Inspection {
  *
  * A stream that cannot be read to its end gives what was read, with `error` and no digest.
  *
- * Memory goes with the number of distinct frames (about 30 octets each), not with the pages: for
+ * Memory goes with the number of distinct frames (30 to 90 octets each), not with the pages: for
  * the digest they are read again where `source` has random access, else spooled to a temporary
  * file.
  *

@@ -47,6 +47,7 @@ describe("splitSavevm", () => {
 
   test.each([
     ["another version", hex("5145564d 00000002 00"), 4],
+    ["more data than any device model has", join(HEAD, new Uint8Array(1 << 24)), 0],
     ["no section", join(HEAD, hex("ff")), 8],
     ["no end", join(HEAD, section(1, "a", "01")), 24],
   ])("%s is an error with its place", (_name, data, dataOffset) => {

@@ -6,6 +6,9 @@ import { renderTable } from "../../../report/render.ts";
 /** Iterations that are printed. */
 const ITERATIONS_SHOWN = 40;
 
+/** Entries printed of how often frames were sent. */
+const TIMES_SHOWN = 6;
+
 /** What was sent of memory, and what comes of it. */
 export function renderMemory(inspection: Inspection): string {
   const { frames, duplicates, page_entries_by_type: byType } = inspection;
@@ -17,7 +20,7 @@ export function renderMemory(inspection: Inspection): string {
     ...(duplicates === undefined ? [] : [`duplicates       ${formatCount(duplicates)}`]),
     `frames by type   ${typesText(by_type)}`,
     `entries by type  ${typesText(byType)}`,
-    `sent N times     ${frames.sent_at_least_n_times.slice(0, 12).map(formatCount).join(" ≥ ")}`,
+    `sent at least    ${timesText(frames.sent_at_least_n_times)}`,
   ];
   return `${lines.join("\n")}\n\n${renderIterations(inspection)}`;
 }
@@ -59,6 +62,15 @@ function renderIterations({ iterations }: Inspection): string {
     ]);
   const more = iterations.length - rows.length;
   return `${renderTable(head, rows)}${more > 0 ? `\nand ${formatCount(more)} more iterations` : ""}`;
+}
+
+/** Entry n - 1 of `counts`: frames sent n times or more. */
+function timesText(counts: readonly number[]): string {
+  const words = ["once", "twice"];
+  const texts = counts
+    .slice(0, TIMES_SHOWN)
+    .map((count, index) => `${words[index] ?? `${index + 1} times`} ${formatCount(count)}`);
+  return `${texts.join(", ")}${counts.length > TIMES_SHOWN ? ", …" : ""}`;
 }
 
 function typesText(counts: Readonly<Record<string, number>>): string {
