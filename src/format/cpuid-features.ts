@@ -147,7 +147,8 @@ export const DYNAMIC_FEATURES: ReadonlySet<string> = new Set(["osxsave", "ospke"
 /**
  * Features that warn, or tell of a remedy: a guest must see them if any CPU it may run on has them.
  *
- * @source cpufeatureset.h, "Migration"; xen/arch/x86/cpu-policy.c guest_common_max_feature_adjustments
+ * @source cpufeatureset.h, "Migration"; for the last two xen/arch/x86/cpu-policy.c
+ *   guest_common_max_feature_adjustments
  */
 export const ACCUMULATED_FEATURES: ReadonlySet<string> = new Set([
   "no-lmsl",
@@ -160,7 +161,11 @@ export const ACCUMULATED_FEATURES: ReadonlySet<string> = new Set([
   "rrsba",
 ]);
 
-/** Features that Xen gives guests whether the CPU has them or not. @source xen/arch/x86/cpu-policy.c */
+/**
+ * Features that Xen gives guests whether the CPU has them or not.
+ *
+ * @source xen/arch/x86/cpu-policy.c
+ */
 export const EMULATED_FEATURES: ReadonlySet<string> = new Set([
   "hypervisor",
   "x2apic",
@@ -168,7 +173,11 @@ export const EMULATED_FEATURES: ReadonlySet<string> = new Set([
   "virt-ssbd",
 ]);
 
-/** Names that every xl knows, where that is another than Xen's own. @source libxl_cpuid.c cpuid_flags */
+/**
+ * Names that every xl knows, where that is another than Xen's own.
+ *
+ * @source libxl_cpuid.c cpuid_flags
+ */
 const XL_NAMES: Readonly<Record<string, string>> = {
   cx8: "cmpxchg8",
   sep: "sysenter",

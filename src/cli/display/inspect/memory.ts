@@ -61,7 +61,8 @@ function renderIterations({ iterations }: Inspection): string {
       formatCount(iteration.offset),
     ]);
   const more = iterations.length - rows.length;
-  return `${renderTable(head, rows)}${more > 0 ? `\nand ${formatCount(more)} more iterations` : ""}`;
+  const table = renderTable(head, rows);
+  return more === 0 ? table : `${table}\nand ${formatCount(more)} more iterations`;
 }
 
 /** Entry n - 1 of `counts`: frames sent n times or more. */
