@@ -8,9 +8,10 @@ import {
   PV_VCPU_MSR,
   SHARED_INFO,
 } from "../format/pv-state.ts";
-import { XSAVE_HEAD, xstateNames } from "../format/x86-state.ts";
+import { XSAVE_HEAD } from "../format/x86-state.ts";
 import { type BodySource, decodeVcpuContext, failure } from "./bodies.ts";
 import { type Decoded, type DecodedValue, decodeLayout } from "./layout.ts";
+import { describeXsave } from "./xsave.ts";
 
 /** Entries of X86_PV_VCPU_MSRS that are decoded; Xen sends fewer than ten. */
 const MSRS_MAX = 256;
@@ -46,14 +47,8 @@ export function decodePvVcpuExtended(source: BodySource): Decoded {
 export function decodePvVcpuXsave(source: BodySource): Decoded {
   const { vcpuId, context } = decodeVcpuContext(source);
   const decoded = decodeLayout(XSAVE_HEAD, context);
-  const { xstate_bv: mask } = decoded;
-  const extendedBytes = Math.max(0, context.length - XSAVE_HEAD.sizeBytes);
-  return {
-    vcpu: vcpuId,
-    ...decoded,
-    components: typeof mask === "string" ? xstateNames(BigInt(mask)).join(" ") : "",
-    extended_bytes: extendedBytes,
-  };
+  const extended = describeXsave(decoded.xstate_bv, context.length - XSAVE_HEAD.sizeBytes);
+  return { vcpu: vcpuId, ...decoded, ...extended };
 }
 
 /** The entries of X86_PV_VCPU_MSRS. @throws MigrationError RECORD_LENGTH */

@@ -69,10 +69,10 @@ export const PSE36_SHIFT = 13n;
 export const PSE36_MASK = 0xffn;
 
 /** Bits of control registers that choose the mode. */
-export const CR0_PG = 1n << 31n;
-export const CR4_PAE = 1n << 5n;
-export const CR4_LA57 = 1n << 12n;
-export const EFER_LMA = 1n << 10n;
+const CR0_PG = 1n << 31n;
+const CR4_PAE = 1n << 5n;
+const CR4_LA57 = 1n << 12n;
+const EFER_LMA = 1n << 10n;
 
 /** The mode of a CPU with these registers. */
 export function pagingModeOf(registers: {

@@ -6,7 +6,7 @@ const ROW_CELLS = 64;
 const ROWS_MAX = 32;
 
 /** Cells by what they show; the first that fits is taken. */
-export const MAP_LEGEND = {
+const MAP_LEGEND = {
   T: "page tables among them",
   "#": "three quarters or more hold data",
   "+": "a quarter or more",
