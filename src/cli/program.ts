@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerImageCommands } from "./commands/images.ts";
+import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerRestore } from "./commands/restore.ts";
@@ -55,6 +57,8 @@ export function createProgram(signal: AbortSignal): Program {
   registerMigrate(registrar);
   registerReceive(registrar);
   registerImageCommands(registrar);
+  registerInspect(registrar);
+  registerCpuid(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   return {
