@@ -64,7 +64,9 @@ const CODES = {
       "cannot be converted",
   ),
   LEGACY_COMPRESSION: stream("the compressed pages are damaged"),
-  LEGACY_EMULATOR: stream("no device model's state follows the HVM guest's, or one of its own kind"),
+  LEGACY_EMULATOR: stream(
+    "no device model's state follows the HVM guest's, or one of its own kind",
+  ),
 
   ORDER_STATIC_DATA_MISSING: stream("memory or registers come before STATIC_DATA_END"),
   ORDER_STATIC_DATA_LATE: stream("static data comes after STATIC_DATA_END"),

@@ -22,6 +22,8 @@ export interface Context {
   /** Folder of the guest registry; exists. */
   readonly runDir: string;
   readonly isJson: boolean;
+  /** Whether notes and progress are not wanted. */
+  readonly isQuiet: boolean;
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   /** Engine asked for by `--engine`, else by XENFERRY_ENGINE, else "auto". */
@@ -51,6 +53,7 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
     clock: systemClock,
     runDir: prepareRunDir(options.runDir),
     isJson,
+    isQuiet,
     signal,
     engine: () => selectEngine(choice),
     announce: (event, text) => {

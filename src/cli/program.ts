@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerConvert } from "./commands/convert.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
@@ -55,6 +56,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerMigrate(registrar);
   registerReceive(registrar);
   registerImageCommands(registrar);
+  registerConvert(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   return {

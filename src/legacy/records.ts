@@ -25,11 +25,17 @@ export function recordEvent({ layer, type, body }: RecordDraft, offset: number):
   };
 }
 
-export function libxcRecord(name: keyof typeof LIBXC_RECORD, body: Uint8Array = NOTHING): RecordDraft {
+export function libxcRecord(
+  name: keyof typeof LIBXC_RECORD,
+  body: Uint8Array = NOTHING,
+): RecordDraft {
   return { layer: "libxc", type: LIBXC_RECORD[name], body };
 }
 
-export function libxlRecord(name: keyof typeof LIBXL_RECORD, body: Uint8Array = NOTHING): RecordDraft {
+export function libxlRecord(
+  name: keyof typeof LIBXL_RECORD,
+  body: Uint8Array = NOTHING,
+): RecordDraft {
   return { layer: "libxl", type: LIBXL_RECORD[name], body };
 }
 

@@ -1,15 +1,9 @@
 import type { ByteSink, ByteSource } from "../base/io.ts";
 import type { PageDataHeadCodec } from "../base/page-head.ts";
-import { pullEvents } from "../codec/pull.ts";
 import { StreamEncoder } from "../codec/stream-writer.ts";
 import type { LegacySummary } from "../legacy/convert.ts";
 import { throwIfInterrupted } from "./interruption.ts";
-import {
-  checkVersion,
-  legacyPulling,
-  type StreamVersion,
-  type TakeLegacyOptions,
-} from "./legacy.ts";
+import { pullAnyVersion, type StreamVersion, type TakeLegacyOptions } from "./legacy.ts";
 import { StreamUpgrade } from "./upgrade.ts";
 
 /** How {@link convertStream} converts. */
@@ -58,25 +52,17 @@ export async function convertStream(options: ConvertOptions): Promise<ConvertOut
   const encoder = new StreamEncoder(pageDataHead);
   const upgrade = new StreamUpgrade();
   let legacy: LegacySummary | undefined;
-  let isLegacy = false;
   let pageEntries = 0;
   const progress = () => ({
     bytesRead: source.offset,
     bytesWritten: sink.offset,
     pageEntries,
   });
-  const pulling = legacyPulling(source, streamVersion, {
-    ...options,
-    onEvent: (event) => {
-      isLegacy = true;
-      options.onEvent?.(event);
-    },
-    onSummary: (summary) => {
-      legacy = summary;
-    },
-  });
-  for await (const event of pullEvents(source, pageDataHead, pulling)) {
-    checkVersion(streamVersion, isLegacy);
+  const onSummary = (summary: LegacySummary) => {
+    legacy = summary;
+  };
+  const pulling = { streamVersion, legacy: { ...options, onSummary } };
+  for await (const event of pullAnyVersion(source, pageDataHead, pulling)) {
     throwIfInterrupted(signal);
     for (const changed of upgrade.take(event)) {
       const chunks = encoder.encode(changed);

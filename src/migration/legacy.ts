@@ -1,7 +1,8 @@
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSource } from "../base/io.ts";
+import type { PageDataHeadCodec } from "../base/page-head.ts";
 import type { StreamEvent } from "../codec/events.ts";
-import type { PullOptions } from "../codec/pull.ts";
+import { type PullOptions, pullEvents } from "../codec/pull.ts";
 import type { LegacyHandOver } from "../codec/steps.ts";
 import type { PageKeeper } from "../legacy/checkpoint-pages.ts";
 import { convertLegacy, type LegacySummary } from "../legacy/convert.ts";
@@ -23,32 +24,38 @@ export interface TakeLegacyOptions extends LegacyReadOptions {
   readonly onSummary?: ((summary: LegacySummary) => void) | undefined;
 }
 
-/**
- * Options of `pullEvents` by which it takes streams of that version, legacy ones converted on the
- * way; of both, told by their first octets, unless a version is given.
- */
-export function legacyPulling(
-  source: ByteSource,
-  version: StreamVersion | undefined,
-  options: TakeLegacyOptions,
-): Pick<PullOptions, "takeLegacy" | "legacy"> {
-  return version === 2
-    ? {}
-    : {
-        takeLegacy: (start) => takeLegacy(source, start, options),
-        legacy: version === 1 ? "always" : "recognised",
-      };
+/** How {@link pullAnyVersion} reads. */
+export interface PullAnyOptions extends Omit<PullOptions, "takeLegacy" | "legacy"> {
+  /** Told by the stream's first octets unless given. */
+  readonly streamVersion?: StreamVersion | undefined;
+  readonly legacy: TakeLegacyOptions;
 }
 
 /**
- * Checks that a stream that was said to be legacy is.
+ * Reads a stream of Migration v2 or a legacy one, which is converted on the way: its events are
+ * those of the converted stream, at the legacy stream's offsets.
  *
- * @param event the first of its events.
- * @throws MigrationError LEGACY_NOT
+ * @throws MigrationError as `pullEvents` and `readLegacy`; LEGACY_NOT, LEGACY_XL_HEADER
  */
-export function checkVersion(version: StreamVersion | undefined, isLegacy: boolean): void {
-  if (version === 1 && !isLegacy) {
-    throw new MigrationError("LEGACY_NOT", { offset: 0, version: 2 });
+export async function* pullAnyVersion(
+  source: ByteSource,
+  codec: PageDataHeadCodec,
+  { streamVersion, legacy, ...options }: PullAnyOptions,
+): AsyncGenerator<StreamEvent, void, undefined> {
+  let isLegacy = false;
+  const pulling: PullOptions = {
+    ...options,
+    legacy: streamVersion === 1 ? "always" : "recognised",
+    takeLegacy: (start) => {
+      isLegacy = true;
+      return takeLegacy(source, start, legacy);
+    },
+  };
+  for await (const event of pullEvents(source, codec, streamVersion === 2 ? options : pulling)) {
+    if (streamVersion === 1 && !isLegacy) {
+      throw new MigrationError("LEGACY_NOT", { offset: 0, version: 2 });
+    }
+    yield event;
   }
 }
 

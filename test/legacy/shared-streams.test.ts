@@ -7,8 +7,8 @@ import { verifyStream } from "../../src/migration/verify-stream.ts";
 import { openImage } from "../../src/transport/image-file.ts";
 import { join } from "../support/bytes.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
-import { NO_SHARED, sharedFolder } from "../support/shared.ts";
 import { CollectingSink } from "../support/legacy-run.ts";
+import { NO_SHARED, sharedFolder } from "../support/shared.ts";
 import { sourceOf } from "../support/sources.ts";
 
 const shared = sharedFolder();
