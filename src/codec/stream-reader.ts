@@ -29,6 +29,9 @@ const TRAILING_BYTES_MAX = 64 * 1024;
 /** First eight octets of xl's magic, as a number. */
 const XL_IDENT = viewOf(new TextEncoder().encode(XL_MAGIC)).getBigUint64(0);
 
+/** Where xl's header has its mandatory flags. */
+const XL_FLAGS_OFFSET = 36;
+
 /** First eight octets of what xend saved. */
 const XEND_IDENT = viewOf(new TextEncoder().encode(XEND_MAGIC)).getBigUint64(0);
 
@@ -133,9 +136,14 @@ function* readXl(
 ): Steps<Layer | "legacy"> {
   const xl = yield* readXlHeader(cursor, options.magic);
   cursor.enterLayer("libxl");
-  const isLegacy = (xl.header.mandatoryFlags & XL_MANDATORY_STREAM_V2_MASK) === 0;
+  const { mandatoryFlags } = xl.header;
+  const isLegacy = (mandatoryFlags & XL_MANDATORY_STREAM_V2_MASK) === 0;
   if (!isLegacy || options.handsOverLegacy === undefined) {
     yield xl;
+  }
+  if (isLegacy && options.handsOverLegacy === undefined) {
+    const facts = { offset: XL_FLAGS_OFFSET, layer: "xl", mandatoryFlags };
+    throw new MigrationError("STREAM_LEGACY", facts);
   }
   const ident = (yield* cursor.exactly(IDENT_BYTES)).slice();
   if (isLegacy) {

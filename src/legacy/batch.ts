@@ -85,7 +85,7 @@ export class BatchReader {
   }
 }
 
-/** Tells repeated frames; savers name them in rising order, so that there is mostly nothing to do. */
+/** Tells repeated frames; savers name them in rising order, so mostly there is nothing to do. */
 class FramesSeen {
   #last = -1;
   #all: Set<number> | undefined;

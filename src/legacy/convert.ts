@@ -14,6 +14,7 @@ import type {
   LegacyHead,
   LegacyPagesEvent,
   LegacyPvEvent,
+  LegacyStartEvent,
   LegacyTscEvent,
 } from "./events.ts";
 import {
@@ -33,6 +34,8 @@ export interface LegacyConvertOptions {
   readonly format: "libxl" | "libxc";
   /** xl's header in front of the stream; `undefined` for none. */
   readonly xl: XlHeaderEvent | undefined;
+  /** Where the legacy stream starts. */
+  readonly offset: number;
   /** Makes room for the pages of a checkpoint after the first. */
   readonly keepPages: () => Promise<PageKeeper>;
   /** Told of each event of the legacy stream before it is converted. */
@@ -66,6 +69,7 @@ export async function* convertLegacy(
 ): AsyncGenerator<StreamEvent, LegacySummary, undefined> {
   const conversion = new Conversion(options);
   try {
+    yield* conversion.begin();
     for await (const event of events) {
       options.onEvent?.(event);
       yield* conversion.take(event);
@@ -96,11 +100,27 @@ class Conversion {
     return { width, guest, pfnCount, isFromXend, checkpoints, discarded: this.#discarded };
   }
 
+  /**
+   * Writes what does not depend on the stream, before any of it is looked at: a libxl that gets
+   * nothing at all from its converter takes zeros for the header, and fails badly (seen of 4.17).
+   */
+  *begin(): Generator<StreamEvent, void, undefined> {
+    const { xl, format, offset } = this.#options;
+    if (xl !== undefined) {
+      yield format === "libxl" ? withStreamV2(xl) : xl;
+    }
+    if (format === "libxl") {
+      yield { kind: "libxl-header", offset, header: libxlHeader(LIBXL_OPT_LEGACY_MASK) };
+      yield recordEvent(libxlRecord("LIBXC_CONTEXT"), offset);
+      yield { kind: "layer", layer: "libxc", offset };
+    }
+  }
+
   async *take(event: LegacyEvent): AsyncGenerator<StreamEvent, void, undefined> {
     switch (event.kind) {
       case "start":
         this.#head = event;
-        yield* this.#begin(event, event.offset);
+        yield* this.#beginLibxc(event);
         return;
       case "pv":
         yield* this.#beginPv(event);
@@ -144,16 +164,8 @@ class Conversion {
     await this.#later?.close();
   }
 
-  *#begin({ guest }: LegacyHead, offset: number): Generator<StreamEvent, void, undefined> {
-    const { xl, format } = this.#options;
-    if (xl !== undefined) {
-      yield format === "libxl" ? withStreamV2(xl) : xl;
-    }
-    if (format === "libxl") {
-      yield { kind: "libxl-header", offset, header: libxlHeader(LIBXL_OPT_LEGACY_MASK) };
-      yield recordEvent(libxlRecord("LIBXC_CONTEXT"), offset);
-      yield { kind: "layer", layer: "libxc", offset };
-    }
+  *#beginLibxc(event: LegacyStartEvent): Generator<StreamEvent, void, undefined> {
+    const { guest, offset } = event;
     const { major, minor } = CONVERTED_XEN;
     const guestType = guest === "pv" ? GUEST_TYPE.X86_PV : GUEST_TYPE.X86_HVM;
     yield { kind: "image-header", offset, header: imageHeader() };

@@ -69,9 +69,10 @@ async function* takeLegacy(
   if (xlHeader !== undefined && xlHeader !== found) {
     throw new MigrationError("LEGACY_XL_HEADER", { offset: 0, found, expected: xlHeader });
   }
-  const { xl } = start;
+  const { xl, ident, cursor } = start;
+  const offset = cursor.offset - ident.length;
   const events = pullLegacy(source, start, options);
-  const summary = yield* convertLegacy(events, { format, xl, keepPages, onEvent });
+  const summary = yield* convertLegacy(events, { format, xl, offset, keepPages, onEvent });
   onSummary?.(summary);
 }
 

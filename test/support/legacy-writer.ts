@@ -153,7 +153,7 @@ function pageOf([pfn, type, fill = 0]: Entry): readonly Uint8Array[] {
 }
 
 function vcpuOf(guestWidth: 4 | 8, { basic, extended, xsave }: VcpuParts): readonly Uint8Array[] {
-  const parts = [new Uint8Array(guestWidth === 8 ? 0x1430 : 0xaf0).fill(basic)];
+  const parts: Uint8Array[] = [new Uint8Array(guestWidth === 8 ? 0x1430 : 0xaf0).fill(basic)];
   if (extended !== undefined) {
     parts.push(new Uint8Array(128).fill(extended));
   }

@@ -142,7 +142,8 @@ function checkValue({ long, values }: Flag, value: string | undefined): string {
 }
 
 /** What `--help` prints. */
-export const LEGACY_HELP = `Usage: convert-legacy-stream [options] -i INPUT -o OUTPUT -w WIDTH -g GUEST
+export const LEGACY_HELP = `Usage:
+  convert-legacy-stream [options] -i INPUT -o OUTPUT -w WIDTH -g GUEST
 
 Converts a stream of Xen before 4.6 to Migration v2.
 

@@ -47,7 +47,7 @@ function describeCheckpoint({ params, physmap, tail }: LegacyCheckpointEvent): r
   if (tail.guest === "pv") {
     const vcpus = tail.vcpus.map(
       ({ vcpuId, basic, extended, xsave }) =>
-        `  vcpu ${vcpuId}: ${basic.length} + ${extended?.length ?? 0} + ${xsave?.length ?? 0} octets`,
+        `  vcpu ${vcpuId}: ${lengths(basic, extended, xsave)} octets`,
     );
     return ["complete, with", ...memory, ...vcpus];
   }
@@ -57,6 +57,10 @@ function describeCheckpoint({ params, physmap, tail }: LegacyCheckpointEvent): r
   const emulator = tail.emulator?.state.length;
   const state = `  context of ${tail.context.length} octets, device model of ${emulator ?? "no"}`;
   return ["complete, with", ...all, ...memory, state];
+}
+
+function lengths(...parts: readonly (Uint8Array | undefined)[]): string {
+  return parts.map((part) => part?.length ?? 0).join(" + ");
 }
 
 function hex(value: number | bigint): string {

@@ -12,6 +12,11 @@ import { LEGACY_HELP, type LegacyArguments, parseLegacyArguments } from "./argum
 import { describeLegacyEvent } from "./describe.ts";
 import { type LegacyLog, standardLog, systemLog } from "./log.ts";
 
+/**
+ * Set to `auto`, it has the width be what the stream says. libxl gives its own, which is a guess.
+ */
+const WIDTH_VARIABLE = "XENFERRY_LEGACY_WIDTH";
+
 /** End the work, leaving nothing half-written; libxl sends the first. */
 const ENDING_SIGNALS = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 } as const;
 
@@ -95,14 +100,14 @@ async function convertFromTo(
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  const { format, width, guest } = request;
+  const { format, guest } = request;
   const { source, sink, log, signal } = parts;
   await convertStream({
     source,
     sink,
     signal,
     format,
-    width,
+    width: process.env[WIDTH_VARIABLE] === "auto" ? undefined : request.width,
     guest,
     pageDataHead: selectEngine("auto").engine,
     streamVersion: 1,

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "vitest";
+import { MigrationError } from "../../src/base/errors.ts";
+import { T } from "../golden/parts.ts";
+import { join, octetsIn, text } from "../support/bytes.ts";
+import { caseRandom, fuzzSettings } from "../support/fuzz.ts";
+import { convertBytes, failureOf } from "../support/legacy-run.ts";
+import { after, before, CONTEXT, old, RECORD, STREAMS } from "../support/legacy-samples.ts";
+import { noise } from "../support/samples.ts";
+import { seededRandom } from "../support/splitmix32.ts";
+
+const o = octetsIn("little");
+
+describe.each(STREAMS)("%s", (_, stream) => {
+  test("is sound", async () => {
+    expect(await failureOf(stream)).toBeUndefined();
+  });
+
+  test("cut anywhere is a truncated stream, which says where it ended", async () => {
+    for (let cut = 8; cut < stream.length; cut += cut % 4096 > 200 && cut % 7 === 0 ? 61 : 1) {
+      const failure = await failureOf(stream.subarray(0, cut), { streamVersion: 1 });
+      expect(failure, `cut at ${cut}`).toMatchObject({
+        code: "STREAM_TRUNCATED",
+        where: { offset: cut },
+      });
+    }
+  });
+});
+
+test("a claim costs no memory: lengths are checked, and views grow with what came", async () => {
+  const claims = [
+    join(old.p2mSize(2 ** 28), old.extendedInfo(8), new Uint8Array(100)),
+    join(before, old.chunk(-9), old.end(), o.u64(1, 2, 3), o.u32(100 << 20)),
+    join(old.p2mSize(2 ** 28), o.u32(1024), o.u64(...Array(1024).keys())),
+  ];
+  for (const claim of claims) {
+    const startBytes = process.memoryUsage().arrayBuffers;
+    expect(await failureOf(claim)).toMatchObject({ code: "STREAM_TRUNCATED" });
+    expect(process.memoryUsage().arrayBuffers - startBytes).toBeLessThan(20 << 20);
+  }
+});
+
+/** Sets fields to extreme values, flips bits, cuts. */
+function damage(stream: Uint8Array, random: ReturnType<typeof seededRandom>): Uint8Array {
+  const bytes = stream.slice();
+  const view = new DataView(bytes.buffer);
+  const extremes = [0, 1, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0xffff_fff3, 1024, 0xf000_0000];
+  for (let times = 1 + random.below(3); times > 0; times--) {
+    // Most octets are pages and registers, which nothing looks into: heads and tails are.
+    const near = random.below(3) === 0 ? bytes.length : Math.min(bytes.length, 300);
+    const offset = random.below(near - 4);
+    const place = random.below(2) === 0 ? offset : bytes.length - 4 - offset;
+    if (random.below(2) === 0) {
+      view.setUint32(place, extremes[random.below(extremes.length)]!, true);
+    } else {
+      bytes[place] = bytes[place]! ^ (1 << random.below(8));
+    }
+  }
+  return random.below(4) === 0 ? bytes.subarray(0, random.below(bytes.length)) : bytes;
+}
+
+test("damaged streams give a result or a code, never a crash (SEED, ITERATIONS)", async () => {
+  const settings = fuzzSettings("legacy", 600);
+  const two = join(
+    before,
+    ...[old.chunk(-13), old.end(), old.hvmTail(CONTEXT), old.emulator(RECORD, text("state"))],
+    old.batchHead([3, T.NOTAB]),
+    old.compressedData(o.u8(0x80), new Uint8Array(4096)),
+    after,
+  );
+  const streams = [...STREAMS.map(([, stream]) => stream), two, noise(5000, 1)];
+  const codes = new Set<string>();
+  for (let iteration = 0; iteration < settings.iterations; iteration++) {
+    const { nextUint32 } = caseRandom(settings, iteration);
+    const random = seededRandom(nextUint32());
+    const bytes = damage(streams[random.below(streams.length)]!, random);
+    try {
+      await convertBytes(bytes, { streamVersion: 1 }, 1 + random.below(5000));
+      codes.add("none");
+    } catch (error) {
+      if (!(error instanceof MigrationError)) {
+        throw new Error(`iteration ${iteration}: ${String(error)}`, { cause: error });
+      }
+      codes.add(error.code);
+    }
+  }
+  expect(codes.size).toBeGreaterThan(9);
+});
