@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { MigrationError } from "../../src/base/errors.ts";
+import { convertStream } from "../../src/migration/convert.ts";
+import { BufferedSource } from "../../src/transport/buffered-source.ts";
 import { T } from "../golden/parts.ts";
 import { join, octetsIn, text } from "../support/bytes.ts";
 import { caseRandom, fuzzSettings } from "../support/fuzz.ts";
-import { convertBytes, failureOf } from "../support/legacy-run.ts";
+import { plainHeadCodec } from "../support/head-codec.ts";
+import { CollectingSink, convertBytes, failureOf } from "../support/legacy-run.ts";
 import { after, before, CONTEXT, old, RECORD, STREAMS } from "../support/legacy-samples.ts";
 import { noise } from "../support/samples.ts";
 import { seededRandom } from "../support/splitmix32.ts";
@@ -37,6 +40,51 @@ test("a claim costs no memory: lengths are checked, and views grow with what cam
     expect(await failureOf(claim)).toMatchObject({ code: "STREAM_TRUNCATED" });
     expect(process.memoryUsage().arrayBuffers - startBytes).toBeLessThan(20 << 20);
   }
+});
+
+/** Batches of 1,024 pages each, in memory that they share. */
+function* batches(count: number): Generator<Uint8Array> {
+  const bytes = join(o.u32(1024), new Uint8Array(1024 * 8), new Uint8Array(1024 * 4096).fill(7));
+  const view = new DataView(bytes.buffer);
+  for (let first = 0; first < count * 1024; first += 1024) {
+    for (let index = 0; index < 1024; index++) {
+      view.setUint32(4 + 8 * index, first + index, true);
+    }
+    yield bytes;
+  }
+}
+
+/** Octets that this process holds while a guest of `batchCount` times 4 MiB is converted. */
+async function heldBytes(batchCount: number, checkpoints: number): Promise<number> {
+  const state = [old.end(), old.hvmTail(CONTEXT), old.emulator(RECORD, text("state"))];
+  function* stream(): Generator<Uint8Array> {
+    yield old.p2mSize(batchCount * 1024);
+    for (let checkpoint = 0; checkpoint < checkpoints; checkpoint++) {
+      yield* batches(batchCount);
+      yield join(...state);
+    }
+  }
+  let most = 0;
+  const startBytes = process.memoryUsage().arrayBuffers;
+  const sink = new CollectingSink();
+  sink.write = async (...chunks) => {
+    sink.offset += chunks.reduce((sum, { length }) => sum + length, 0);
+    most = Math.max(most, process.memoryUsage().arrayBuffers - startBytes);
+  };
+  await convertStream({
+    source: new BufferedSource(stream()),
+    sink,
+    pageDataHead: plainHeadCodec,
+    format: "libxl",
+    signal: new AbortController().signal,
+  });
+  expect(sink.offset).toBeGreaterThan(checkpoints * batchCount * (4 << 20));
+  return most;
+}
+
+test("memory does not grow with the guest, nor with a checkpoint of it", async () => {
+  expect(await heldBytes(96, 1)).toBeLessThan(48 << 20);
+  expect(await heldBytes(40, 2)).toBeLessThan(48 << 20);
 });
 
 /** Sets fields to extreme values, flips bits, cuts. */
