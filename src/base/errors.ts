@@ -15,7 +15,9 @@ const CODES = {
   STREAM_NOT_AN_IMAGE: stream("this is no saved domain: neither xl, libxl nor libxc headers"),
   STREAM_BIG_ENDIAN: stream("the image is big-endian: it can be inspected but not restored here"),
   STREAM_TRAILING_DATA: stream("bytes follow the end of the stream"),
-  STREAM_LEGACY: stream("the image is in the format of Xen before 4.6: convert it first"),
+  STREAM_LEGACY: stream(
+    "the image is in the format of Xen before 4.6; 'xenferry convert' makes a new one of it",
+  ),
   STREAM_VERSION: stream("the stream is of a version this program does not know"),
   STREAM_IDENT: stream("a header inside the stream does not start as it must"),
   STREAM_RESERVED: stream("reserved bits or fields of a header are not zero"),
