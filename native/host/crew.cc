@@ -39,9 +39,8 @@ void Crew::run(std::size_t part_count, const std::function<void(std::size_t)>& w
 void Crew::thread_main() {
   std::unique_lock lock{mutex_};
   for (;;) {
-    has_job_.wait(lock, [this] {
-      return must_exit_ || (job_ != nullptr && job_->next < job_->part_count);
-    });
+    has_job_.wait(
+        lock, [this] { return must_exit_ || (job_ != nullptr && job_->next < job_->part_count); });
     if (must_exit_) return;
     take_parts(*job_, lock);
   }

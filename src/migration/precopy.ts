@@ -116,6 +116,7 @@ export class MemoryTransfer {
     const startMs = clock.nowMs();
     const pagesPlanned = this.#waitingPages;
     const counts = await this.#send(pagesPlanned);
+    await this.#parts.pump.drain(this.#parts.signal);
     this.#deferredPages += counts.pagesDeferred;
     const sentMs = clock.nowMs();
     const dirtyPagesAtEnd = await guest.logDirty.cleanDirty(this.#dirty);
