@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
 import { MigrationError } from "../../src/base/errors.ts";
+import { convertStream } from "../../src/migration/convert.ts";
 import { Parts, T } from "../golden/parts.ts";
 import { join, octetsIn, text } from "../support/bytes.ts";
-import { type Changes, failureOf } from "../support/legacy-run.ts";
+import { plainHeadCodec } from "../support/head-codec.ts";
+import { type Changes, CollectingSink, failureOf } from "../support/legacy-run.ts";
 import { after, before, CONTEXT, hvm, old, PAGES, pv, RECORD } from "../support/legacy-samples.ts";
+import { sourceOf } from "../support/sources.ts";
 
 const o = octetsIn("little");
 
@@ -336,4 +339,19 @@ test.each(FAULTS)("$what is refused: $code", async ({ stream, code, where, chang
   const failure = await failureOf(stream, changes);
   expect(failure).toMatchObject({ code, where });
   expect(failure).toBeInstanceOf(MigrationError);
+});
+
+test("libxl gets its header from a stream that is refused, too: without, it crashes", async () => {
+  const sink = new CollectingSink();
+  const converted = convertStream({
+    source: sourceOf(hvm(64)),
+    sink,
+    pageDataHead: plainHeadCodec,
+    format: "libxl",
+    width: 32,
+    signal: new AbortController().signal,
+  });
+  await expect(converted).rejects.toMatchObject({ code: "LEGACY_WIDTH" });
+  const v2 = new Parts();
+  expect(join(...sink.chunks)).toEqual(join(v2.libxlHeader(2), v2.signal(1)));
 });
