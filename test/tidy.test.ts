@@ -17,7 +17,8 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   engine: ["base"],
   transport: ["base", "format"],
   guest: ["base", "format"],
-  migration: ["base", "format", "report", "codec", "engine", "transport", "guest"],
+  legacy: ["base", "format", "codec"],
+  migration: ["base", "format", "report", "codec", "engine", "transport", "guest", "legacy"],
   helper: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration"],
   xen: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "helper"],
   cli: [
@@ -28,6 +29,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "engine",
     "transport",
     "guest",
+    "legacy",
     "migration",
     "helper",
     "xen",

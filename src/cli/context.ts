@@ -24,6 +24,8 @@ export interface Context {
   readonly isJson: boolean;
   /** Columns that text may take: the terminal's, within bounds; 100 where there is none. */
   readonly width: number;
+  /** Whether notes and progress are not wanted. */
+  readonly isQuiet: boolean;
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   /** Engine asked for by `--engine`, else by XENFERRY_ENGINE, else "auto". */
@@ -59,6 +61,7 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
     runDir: prepareRunDir(options.runDir),
     isJson,
     width: Math.min(Math.max(process.stdout.columns ?? WIDTH_USUAL, WIDTH_MIN), WIDTH_MAX),
+    isQuiet,
     signal,
     engine: () => selectEngine(choice),
     announce: (event, text) => {

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerConvert } from "./commands/convert.ts";
 import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
@@ -59,6 +60,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerImageCommands(registrar);
   registerInspect(registrar);
   registerCpuid(registrar);
+  registerConvert(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   return {

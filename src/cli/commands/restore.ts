@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { openBackend } from "../../guest/open.ts";
 import type { GuestKind } from "../../guest/types.ts";
+import type { StreamVersion } from "../../migration/legacy.ts";
 import { restoreGuest } from "../../migration/restore.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { openImage } from "../../transport/image-file.ts";
@@ -9,11 +10,13 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { fileAccessOption } from "../file-access.ts";
 import type { Registrar } from "../program.ts";
+import { streamVersionOption } from "../stream-version.ts";
 
 interface RestoreOptions {
   readonly paused?: boolean;
   readonly name?: string;
   readonly kind?: GuestKind;
+  readonly streamVersion?: StreamVersion;
   readonly fileAccess: FileAccess;
 }
 
@@ -29,6 +32,7 @@ export function registerRestore({ program, run }: Registrar): void {
         "kind of guest to restore into; that of the image unless given",
       ).choices(["process", "synthetic"]),
     )
+    .addOption(streamVersionOption())
     .addOption(fileAccessOption("pages are read, of an aligned image that is a plain file"))
     .action((file: string, options: RestoreOptions, command: Command) =>
       run(command, (context) => restore(context, file, options)),
@@ -45,6 +49,7 @@ async function restore(context: Context, file: string, options: RestoreOptions):
       engine,
       signal: context.signal,
       fileAccess: options.fileAccess,
+      streamVersion: options.streamVersion,
       startAs: options.paused === true ? "paused" : "running",
       prepare: async (described) => {
         const kind = options.kind ?? described.kind;
