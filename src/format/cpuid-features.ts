@@ -141,8 +141,33 @@ export const FEATURE_WORDS: readonly FeatureWord[] = [
   leaf(0x8000_0021, ANY, "ecx", "- tsa-sq-no tsa-l1-no"),
 ];
 
-/** What the guest itself switches on, and shows up in its CPUID then: no feature of a CPU. */
-export const DYNAMIC_FEATURES: ReadonlySet<string> = new Set(["osxsave", "ospke"]);
+/**
+ * What is no feature of a CPU: what the guest itself switches on, and what the toolstack makes up
+ * of the guest's vCPUs.
+ */
+export const DYNAMIC_FEATURES: ReadonlySet<string> = new Set([
+  "osxsave",
+  "ospke",
+  "htt",
+  "cmp-legacy",
+]);
+
+/**
+ * Features that PV guests are never told of, whatever the CPU.
+ *
+ * @source cpufeatureset.h, "Applicability to guests": S and H without A
+ */
+export const HVM_FEATURES: ReadonlySet<string> = new Set(
+  (
+    "vme pse mtrr pge pse36 vmx pcid x2apic tsc-deadline page1gb svm cr8-legacy xsaves " +
+    "tsc-adjust smep invpcid mpx smap umip pku ibrs amd-stibp ibrs-always stibp-always " +
+    "ibrs-fast ibrs-same-mode no-lmsl amd-ssbd psfd l1d-flush auto-ibrs fs-gs-ns ipred-ctrl " +
+    "rrsba-ctrl bhi-ctrl pks wrmsrns lass"
+  ).split(" "),
+);
+
+/** Components of extended state that go with those. */
+export const HVM_XSTATE: ReadonlySet<string> = new Set(["bndregs", "bndcsr", "pkru"]);
 
 /**
  * Features that warn, or tell of a remedy: a guest must see them if any CPU it may run on has them.

@@ -4,8 +4,15 @@ import {
   DYNAMIC_FEATURES,
   EMULATED_FEATURES,
   FEATURE_WORDS,
+  HVM_FEATURES,
+  HVM_XSTATE,
   xlFeatureName,
 } from "../format/cpuid-features.ts";
+
+/** Leaves, and whose they are: what a guest of a kind was told, or a CPU itself. */
+export interface KnownCpu extends CpuLeaves {
+  readonly kind: "pv" | "hvm" | "cpu";
+}
 
 /** What a guest was told of its CPU and another CPU does not have. */
 export interface CpuComparison {
@@ -43,37 +50,24 @@ const MSR_FEATURES: ReadonlySet<string> = new Set(
   ),
 );
 
-/**
- * Compares what a guest was told with another CPU, or with what another guest was told.
- *
- * @param isHardware the other is a CPU itself, of which Xen makes more than it is.
- */
-export function compareCpus(
-  guest: CpuLeaves,
-  other: CpuLeaves & { readonly isHardware: boolean },
-): CpuComparison {
-  const comparesMsrs = guest.msrs !== undefined && other.msrs !== undefined;
-  const counts = (name: string) =>
-    !DYNAMIC_FEATURES.has(name) && (comparesMsrs || !MSR_FEATURES.has(name));
+/** Compares what a guest was told with another CPU, or with what another guest was told. */
+export function compareCpus(guest: KnownCpu, other: KnownCpu): CpuComparison {
   const [told, there] = [cpuFeatures(guest), cpuFeatures(other)];
   const lacking = told.names.filter(
-    (name) =>
-      counts(name) &&
-      !there.names.includes(name) &&
-      !ACCUMULATED_FEATURES.has(name) &&
-      !(other.isHardware && EMULATED_FEATURES.has(name)),
+    (name) => tells(other, name) && !there.names.includes(name) && !ACCUMULATED_FEATURES.has(name),
   );
   const untold = there.names.filter(
-    (name) => counts(name) && ACCUMULATED_FEATURES.has(name) && !told.names.includes(name),
+    (name) => tells(guest, name) && ACCUMULATED_FEATURES.has(name) && !told.names.includes(name),
   );
   const [mine, theirs] = [cpuIdentity(guest), cpuIdentity(other)];
+  const counts = (component: string) => other.kind !== "pv" || !HVM_XSTATE.has(component);
   return {
     lacking,
     lacking_unnamed: told.unnamed.filter((bit) => !there.unnamed.includes(bit)),
-    lacking_xstate: mine.xstate.filter((name) => !theirs.xstate.includes(name)),
+    lacking_xstate: mine.xstate.filter((name) => counts(name) && !theirs.xstate.includes(name)),
     untold,
     differing: identityDifferences(mine, theirs),
-    compares_msrs: comparesMsrs,
+    compares_msrs: guest.msrs !== undefined && other.msrs !== undefined,
   };
 }
 
@@ -84,22 +78,20 @@ export function isRunnable(comparison: CpuComparison): boolean {
 }
 
 /**
- * Finds what all CPUs have, and the line of an xl.cfg that keeps a guest to that.
+ * Finds what all CPUs have, and the line of an xl.cfg that keeps a guest to that. What a guest is
+ * not told for its kind, or a CPU does not tell, is left to the others.
  *
  * @param cpus at least one.
  * @source xl.cfg(5), "cpuid"; what is not named stays as the host has it
  */
-export function levelCpus(cpus: readonly CpuLeaves[]): CpuLevel {
-  const comparesMsrs = cpus.every(({ msrs }) => msrs !== undefined);
+export function levelCpus(cpus: readonly KnownCpu[]): CpuLevel {
   const features = cpus.map(cpuFeatures);
   const all = FEATURE_WORDS.flatMap(({ names }) => names.filter((name) => name !== undefined));
-  const counted = all.filter(
-    (name) => !DYNAMIC_FEATURES.has(name) && (comparesMsrs || !MSR_FEATURES.has(name)),
-  );
-  const inAll = (name: string) => features.every(({ names }) => names.includes(name));
-  const differing = counted.filter(
-    (name) => !inAll(name) && features.some(({ names }) => names.includes(name)),
-  );
+  const has = (name: string) => features.some(({ names }) => names.includes(name));
+  const lacks = (name: string) =>
+    cpus.some((cpu, index) => tells(cpu, name) && !features[index]!.names.includes(name));
+  const told = all.filter((name) => !DYNAMIC_FEATURES.has(name) && has(name));
+  const differing = told.filter(lacks);
   const removed = differing.filter((name) => !ACCUMULATED_FEATURES.has(name));
   const forced = differing.filter((name) => ACCUMULATED_FEATURES.has(name));
   const bits = [...new Set(features.flatMap(({ unnamed }) => unnamed))];
@@ -109,12 +101,22 @@ export function levelCpus(cpus: readonly CpuLeaves[]): CpuLevel {
     ...forced.map((name) => `${xlFeatureName(name)}=1`),
   ];
   return {
-    common: counted.filter(inAll),
+    common: told.filter((name) => !lacks(name)),
     removed,
     forced,
     unnamed: bits.filter((bit) => !features.every(({ unnamed }) => unnamed.includes(bit))),
     line: `cpuid="${settings.join(",")}"`,
   };
+}
+
+/** Whether the lack of a feature there means anything. */
+function tells({ kind, msrs }: KnownCpu, name: string): boolean {
+  return !(
+    DYNAMIC_FEATURES.has(name) ||
+    (msrs === undefined && MSR_FEATURES.has(name)) ||
+    (kind === "pv" && HVM_FEATURES.has(name)) ||
+    (kind === "cpu" && EMULATED_FEATURES.has(name))
+  );
 }
 
 function identityDifferences(mine: CpuIdentity, theirs: CpuIdentity): readonly string[] {

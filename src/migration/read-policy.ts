@@ -1,8 +1,8 @@
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSource } from "../base/io.ts";
 import { type CpuidLeaf, decodeCpuidPolicy, decodeMsrPolicy } from "../codec/bodies.ts";
-import type { CpuLeaves } from "../codec/cpu-policy.ts";
-import { LIBXC_RECORD } from "../format/libxc.ts";
+import { GUEST_TYPE, LIBXC_RECORD } from "../format/libxc.ts";
+import type { KnownCpu } from "./cpu-levels.ts";
 import { type ReadingOptions, watchedEvents } from "./verify-stream.ts";
 
 /**
@@ -13,12 +13,16 @@ import { type ReadingOptions, watchedEvents } from "./verify-stream.ts";
 export async function readCpuPolicy(
   source: ByteSource,
   options: ReadingOptions,
-): Promise<CpuLeaves> {
+): Promise<KnownCpu> {
   let leaves: readonly CpuidLeaf[] | undefined;
-  let msrs: CpuLeaves["msrs"];
+  let msrs: KnownCpu["msrs"];
+  let kind: KnownCpu["kind"] = "hvm";
   for await (const event of watchedEvents(source, options)) {
     if (event.kind === "page-data") {
       break;
+    }
+    if (event.kind === "domain-header") {
+      kind = event.header.guestType === GUEST_TYPE.X86_PV ? "pv" : "hvm";
     }
     if (event.kind !== "record" || event.layer !== "libxc") {
       continue;
@@ -34,5 +38,5 @@ export async function readCpuPolicy(
   if (leaves === undefined) {
     throw new MigrationError("STREAM_NO_POLICY", { offset: source.offset });
   }
-  return { leaves, msrs };
+  return { leaves, msrs, kind };
 }

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { CpuLeaves } from "../../src/codec/cpu-policy.ts";
 import { NO_SUBLEAF } from "../../src/format/cpuid-features.ts";
-import { compareCpus, isRunnable, levelCpus } from "../../src/migration/cpu-levels.ts";
+import {
+  compareCpus,
+  isRunnable,
+  type KnownCpu,
+  levelCpus,
+} from "../../src/migration/cpu-levels.ts";
 import { readCpuPolicy } from "../../src/migration/read-policy.ts";
 import { goldenStreams } from "../golden/build.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
@@ -26,7 +30,7 @@ interface Told {
   readonly vendor?: number;
 }
 
-function cpu(told: Told): CpuLeaves {
+function cpu(told: Told, kind: KnownCpu["kind"] = "hvm"): KnownCpu {
   const leaf = { subleaf: NO_SUBLEAF, eax: 0, ebx: 0, ecx: 0, edx: 0 };
   return {
     leaves: [
@@ -37,14 +41,13 @@ function cpu(told: Told): CpuLeaves {
       { ...leaf, leaf: 0x8000_0008, eax: 0x3000 | (told.addressBits ?? 40) },
     ],
     msrs: [{ index: 0x10a, flags: 0, value: told.archCaps ?? 0n }],
+    kind,
   };
 }
 
-const image = (told: Told) => ({ ...cpu(told), isHardware: false });
-
 describe("compareCpus", () => {
   test("the same has nothing to name", () => {
-    const comparison = compareCpus(cpu({ edx1: FPU | SSE }), image({ edx1: FPU | SSE | CX8 }));
+    const comparison = compareCpus(cpu({ edx1: FPU | SSE }), cpu({ edx1: FPU | SSE | CX8 }));
     expect(isRunnable(comparison)).toBe(true);
     expect(comparison).toEqual({
       lacking: [],
@@ -64,7 +67,7 @@ describe("compareCpus", () => {
       addressBits: 46,
       xstate: 7,
     });
-    const comparison = compareCpus(guest, image({ edx1: FPU, vendor: 0x42424242 }));
+    const comparison = compareCpus(guest, cpu({ edx1: FPU, vendor: 0x42424242 }));
     expect(comparison).toMatchObject({
       lacking: ["sse", "avx", "mds-no"],
       lacking_unnamed: ["1.edx bit 10"],
@@ -76,25 +79,57 @@ describe("compareCpus", () => {
 
   test("what a guest switches on itself is no feature", () => {
     const guest = cpu({ ecx1: OSXSAVE, ecx7: 1 << 4 });
-    expect(isRunnable(compareCpus(guest, image({})))).toBe(true);
+    expect(isRunnable(compareCpus(guest, cpu({})))).toBe(true);
   });
 
   test("a remedy matters the other way round", () => {
     const [told, untold] = [cpu({ edx7: MD_CLEAR }), cpu({})];
-    expect(compareCpus(told, { ...untold, isHardware: false })).toMatchObject({
+    expect(compareCpus(told, untold)).toMatchObject({
       lacking: [],
       untold: [],
     });
-    const other = compareCpus(untold, { ...told, isHardware: false });
+    const other = compareCpus(untold, told);
     expect(other).toMatchObject({ lacking: [], untold: ["md-clear"] });
     expect(isRunnable(other)).toBe(true);
   });
 
   test("a CPU itself need not have what Xen adds, and its registers are not known", () => {
     const guest = cpu({ ecx1: X2APIC | AVX, archCaps: 0x20n });
-    const host = { ...cpu({}), msrs: undefined, isHardware: true };
+    const host = { ...cpu({}, "cpu"), msrs: undefined };
     expect(compareCpus(guest, host)).toMatchObject({ lacking: ["avx"], compares_msrs: false });
-    expect(compareCpus(guest, { ...host, isHardware: false }).lacking).toEqual(["x2apic", "avx"]);
+    expect(compareCpus(guest, { ...host, kind: "hvm" }).lacking).toEqual(["x2apic", "avx"]);
+  });
+});
+
+describe("guests of different kinds", () => {
+  const SMEP = 1 << 7;
+  const PSE = 1 << 3;
+  const hvm = (told: Told) => {
+    const known = cpu({ xstate: 0x203, ...told });
+    const [basic, family, seven, ...rest] = known.leaves;
+    return { ...known, leaves: [basic!, family!, { ...seven!, ebx: SMEP }, ...rest] };
+  };
+
+  test("what PV guests are never told of is not lacking", () => {
+    const guest = hvm({ edx1: FPU | PSE | SSE });
+    expect(compareCpus(guest, cpu({}, "pv"))).toMatchObject({
+      lacking: ["sse"],
+      lacking_xstate: [],
+    });
+    expect(compareCpus(guest, cpu({})).lacking).toEqual(["pse", "sse", "smep"]);
+  });
+
+  test("nor is it switched off, with which HVM guests could not run", () => {
+    const level = levelCpus([hvm({ edx1: FPU | PSE, ecx1: AVX }), cpu({}, "pv")]);
+    expect(level).toMatchObject({
+      common: ["fpu", "pse", "smep"],
+      removed: ["avx"],
+      line: 'cpuid="host,avx=0"',
+    });
+  });
+
+  test("what Xen adds to a CPU is not switched off for it", () => {
+    expect(levelCpus([cpu({ ecx1: X2APIC }), cpu({}, "cpu")]).line).toBe('cpuid="host"');
   });
 });
 

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { MigrationError } from "../../base/errors.ts";
-import { type CpuLeaves, cpuFeatures, cpuIdentity } from "../../codec/cpu-policy.ts";
+import { cpuFeatures, cpuIdentity } from "../../codec/cpu-policy.ts";
 import { readHostCpuid } from "../../guest/host-cpu.ts";
-import { compareCpus, isRunnable, levelCpus } from "../../migration/cpu-levels.ts";
+import { compareCpus, isRunnable, type KnownCpu, levelCpus } from "../../migration/cpu-levels.ts";
 import { readCpuPolicy } from "../../migration/read-policy.ts";
 import { openImage } from "../../transport/image-file.ts";
 import type { Context } from "../context.ts";
@@ -39,7 +39,7 @@ async function cpuid(
   if (flags.level && flags.against !== undefined) {
     throw new MigrationError("USAGE_ARGUMENT", { options: "--against with --level" });
   }
-  const cpus: CpuLeaves[] = [];
+  const cpus: KnownCpu[] = [];
   for (const image of images) {
     cpus.push(await readCpu(context, image));
   }
@@ -57,25 +57,25 @@ async function cpuid(
     : await compare(context, guest, flags.against);
 }
 
-function show(context: Context, cpu: CpuLeaves): number {
+function show(context: Context, cpu: KnownCpu): number {
   const { names, unnamed } = cpuFeatures(cpu);
   const result = { cpu: cpuIdentity(cpu), features: names, unnamed_features: unnamed };
   context.result(result, () => renderCpu(result, context.width));
   return EXIT.SUCCESS;
 }
 
-async function compare(context: Context, guest: CpuLeaves, against: string): Promise<number> {
+async function compare(context: Context, guest: KnownCpu, against: string): Promise<number> {
   const other = await readCpu(context, against);
-  const comparison = compareCpus(guest, { ...other, isHardware: against === HOST });
+  const comparison = compareCpus(guest, other);
   context.result({ ...comparison, runnable: isRunnable(comparison) }, () =>
     renderComparison(comparison, against, context.width),
   );
   return isRunnable(comparison) ? EXIT.SUCCESS : EXIT.WORLD;
 }
 
-async function readCpu(context: Context, name: string): Promise<CpuLeaves> {
+async function readCpu(context: Context, name: string): Promise<KnownCpu> {
   if (name === HOST) {
-    return { leaves: readHostCpuid(), msrs: undefined };
+    return { leaves: readHostCpuid(), msrs: undefined, kind: "cpu" };
   }
   const { engine } = context.engine();
   const image = await openImage(name === "-" ? process.stdin : name);
