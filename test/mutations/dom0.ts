@@ -36,7 +36,7 @@ for (const [index, { mutation, kind }] of plan.mutants.entries()) {
     continue;
   }
   if (base?.kind !== kind) {
-    base = await saveGuest(kind);
+    base = await saveGuest(kind, index);
   }
   const observation = await observe({ mutation, kind }, `m${process.pid}-${index}`, base);
   appendFileSync(RESULTS, `${JSON.stringify(observation)}\n`);
@@ -44,10 +44,10 @@ for (const [index, { mutation, kind }] of plan.mutants.entries()) {
 process.exit(0);
 
 /** Has a fresh guest saved by Xen's own helper. */
-async function saveGuest(kind: Kind) {
+async function saveGuest(kind: Kind, index: number) {
   const column = COLUMNS.find(({ name }) => name === kind)!;
   const commands = new Commands(LOGS, { helper: "none", environment: {} });
-  const name = `base-${kind}-${process.pid}`;
+  const name = `base-${kind}-${process.pid}-${index}`;
   const guest = await Guest.create(column, { name, commands, isLoaded: false });
   await guest.save(BASE, [], { helper: "stock" });
   const { round } = guest.mark();
@@ -135,7 +135,8 @@ function firstError(output: string): string | undefined {
   const lines = output.split(/[\r\n]+/);
   const line =
     lines.find((text) => /^xc: error/.test(text)) ??
-    lines.find((text) => /error|fail|wrong|truncated|not supported|Segmentation/i.test(text));
+    lines.find((text) => /error|fail|wrong|truncated|not supported|Segmentation/i.test(text)) ??
+    lines.findLast((text) => text !== "" && !/^xc: info/.test(text));
   return line
     ?.replace(/^(xc|libxl): error: (\S+\.c:\d+:\w+: )?/, "")
     .replace(/Domain \d+:/, "")

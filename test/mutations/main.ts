@@ -108,7 +108,9 @@ async function observeAll(
   let xen = "";
   let boots = 0;
   for (const hypervisor of ["debian", "shadow"] as const satisfies readonly Hypervisor[]) {
-    let pending = mutants.filter(({ kind }) => (kind === "pv32") === (hypervisor === "shadow"));
+    let pending = mutants
+      .filter(({ kind }) => (kind === "pv32") === (hypervisor === "shadow"))
+      .toSorted((one, other) => one.kind.localeCompare(other.kind));
     while (pending.length > 0 && boots < bootsMax) {
       boots += 1;
       const job = emptyFolder(path.join(folder, `boot-${boots}`));
