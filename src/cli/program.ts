@@ -5,6 +5,7 @@ import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerImageCommands } from "./commands/images.ts";
+import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerRestore } from "./commands/restore.ts";
@@ -55,6 +56,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerMigrate(registrar);
   registerReceive(registrar);
   registerImageCommands(registrar);
+  registerInspect(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   return {
