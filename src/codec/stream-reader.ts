@@ -28,6 +28,10 @@ export function* readStream(codec: PageDataHeadCodec, options: ReaderOptions = {
   const cursor = new Cursor(options);
   const ident = (yield* cursor.exactly(IDENT_BYTES)).slice();
   const outermost = detectLayer(ident);
+  if (options.format !== undefined && options.format !== outermost) {
+    const facts = { offset: 0, format: outermost, formatExpected: options.format };
+    throw new MigrationError("STREAM_NOT_AN_IMAGE", facts);
+  }
   switch (outermost) {
     case "xl": {
       yield* readXlHeader(cursor, ident);

@@ -1,7 +1,7 @@
 import { MigrationError } from "../../src/base/errors.ts";
 import { PushReader } from "../../src/codec/push.ts";
 import { StreamEncoder } from "../../src/codec/stream-writer.ts";
-import { StreamVerifier } from "../../src/migration/verify-stream.ts";
+import { StreamVerifier } from "../../src/migration/stream-verifier.ts";
 import { goldenStreams } from "../golden/build.ts";
 import { join } from "../support/bytes.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";

@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
-import {
-  type Finding,
-  type VerifyOptions,
-  verifyStream,
-} from "../../src/migration/verify-stream.ts";
+import type { Finding } from "../../src/migration/verify-findings.ts";
+import { type VerifyOptions, verifyStream } from "../../src/migration/verify-stream.ts";
 import { goldenStreams } from "../golden/build.ts";
 import { text } from "../support/bytes.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
@@ -51,10 +48,15 @@ describe("verifyStream", () => {
     const { findings, summary } = await verifyStream(sourceOf(stream), {
       pageDataHead: plainHeadCodec,
     });
-    expect(findings).toEqual([]);
+    expect(findings).toMatchObject([
+      { severity: "suspicious", code: "RECORD_FRAME", facts: { names: "STORE_PFN" } },
+      { severity: "suspicious", code: "RECORD_FRAME", facts: { names: "CONSOLE_PFN" } },
+    ]);
     expect(summary).toEqual({
       isAccepted: true,
+      isRefused: false,
       isComplete: true,
+      depth: "index",
       format: "xl",
       byteOrder: "little",
       version: 3,
@@ -63,16 +65,21 @@ describe("verifyStream", () => {
       recordCount: 12,
       pageDataCount: 2,
       pageEntryCount: 8,
+      dataPageCount: 5,
+      frameCount: 3,
       checkpointCount: 0,
+      comparedPageCount: 3,
+      differingPageCount: undefined,
+      memoryDigest: undefined,
       trailingBytes: 44,
       trailingSentence: "PERMISSION",
-      findingCount: 0,
+      findingCount: 2,
     });
   });
 
   test("a part of the hand-over is garbage", async () => {
-    const [finding] = await findingsOf(stream.subarray(0, -1));
-    expect(finding).toMatchObject({
+    const findings = await findingsOf(stream.subarray(0, -1));
+    expect(findings.at(-1)).toMatchObject({
       code: "STREAM_TRAILING_DATA",
       severity: "violated",
       offset: stream.length - 44,

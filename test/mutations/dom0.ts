@@ -14,8 +14,11 @@ const RESULTS = "/job/results.jsonl";
 const LOGS = "/tmp/logs";
 const BASE = "/tmp/base.xl";
 const MUTANT = "/tmp/mutant.xl";
-const RESTORE_LIMIT_MS = 60_000;
-const SIGN_OF_LIFE_LIMIT_MS = 8_000;
+const OUTPUT = "/tmp/output";
+const SHELL = `timeout -k 1 40 "$@" > ${OUTPUT} 2>&1; exit $?`;
+/** Of `timeout`, once it has stopped a command. */
+const STOPPED_STATUS = 124;
+const SIGN_OF_LIFE_LIMIT_MS = 15_000;
 const LOOK_MS = 200;
 /** From here on a shell tells of a signal. */
 const CRASH_STATUS = 128;
@@ -119,15 +122,14 @@ function destroyAll(): void {
   }
 }
 
-/** Through a shell, so that a signal becomes a status; `null` where it was stopped. */
+/**
+ * Through a shell, so that a signal becomes a status; `null` where it was stopped. The output goes
+ * to a file: what a stopped command leaves behind would hold a pipe open.
+ */
 function command(...words: readonly string[]): { status: number | null; output: string } {
-  const { status, stdout } = spawnSync("bash", ["-c", '"$@" 2>&1; exit $?', "bash", ...words], {
-    encoding: "latin1",
-    timeout: RESTORE_LIMIT_MS,
-    killSignal: "SIGKILL",
-    maxBuffer: 16 * 1024 * 1024,
-  });
-  return { status, output: stdout };
+  const { status } = spawnSync("bash", ["-c", SHELL, "bash", ...words], { stdio: "ignore" });
+  const output = readFileSync(OUTPUT, "latin1");
+  return { status: status === STOPPED_STATUS ? null : status, output };
 }
 
 /** Without what differs from run to run: numbers of domains, of lines, of this boot. */

@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { emptyFolder, Lab } from "../xen/lab.ts";
 import type { Hypervisor } from "../xen/matrix.ts";
 import { allMutants, type Mutant } from "./all.ts";
+import type { Kind } from "./mutation.ts";
 import type { Observation, Plan, Verdict, Verdicts } from "./verdict.ts";
 
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
@@ -24,9 +25,11 @@ const USAGE = `usage: npm run test:verdicts -- [options]
 
 Status: 0 all are known; 1 some are not yet, or differ from before; 77 no lab here.
 `;
+/** In this order: those of which a guest is made soonest first. */
+const KINDS: readonly Kind[] = ["pvh", "pv64", "hvm", "pv32"];
 const RUN = `#!/bin/bash
 # Emulated, Node.js itself has been seen to crash; what has a result is not run again.
-for _ in 1 2 3; do
+for _ in {1..8}; do
     node js/mutations/dom0.js && exit
 done
 `;
@@ -110,7 +113,7 @@ async function observeAll(
   for (const hypervisor of ["debian", "shadow"] as const satisfies readonly Hypervisor[]) {
     let pending = mutants
       .filter(({ kind }) => (kind === "pv32") === (hypervisor === "shadow"))
-      .toSorted((one, other) => one.kind.localeCompare(other.kind));
+      .toSorted((one, other) => KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind));
     while (pending.length > 0 && boots < bootsMax) {
       boots += 1;
       const job = emptyFolder(path.join(folder, `boot-${boots}`));

@@ -149,7 +149,7 @@ export const MEMORY_MUTATIONS: readonly Mutation[] = [
     name: "more-memory-than-configured",
     on: PVH,
     edit: (draft) => draft.before(xc(XC.TSC_INFO), frames(14, 0x4_0000, 16384)),
-    tells: ["refused GUEST_MEMORY"],
+    tells: ["refused PAGE_DATA_MEMORY"],
   },
   {
     name: "pfn-twice-in-a-record",
@@ -210,9 +210,21 @@ export const MEMORY_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "no-memory",
-    on: ALL,
+    on: PVH,
     edit: (draft) => draft.dropAll({ layer: "libxc", type: XC.PAGE_DATA }),
     tells: ["suspicious ORDER_MISSING"],
+  },
+  {
+    name: "no-memory-pv",
+    on: PV64,
+    edit: (draft) => draft.dropAll({ layer: "libxc", type: XC.PAGE_DATA }),
+    tells: [
+      "violated ORDER_DEPENDENCY",
+      "violated ORDER_DEPENDENCY",
+      "violated ORDER_DEPENDENCY",
+      "suspicious ORDER_MISSING",
+      "refused RECORD_FRAME",
+    ],
   },
   {
     name: "verified-page-same",
@@ -229,19 +241,18 @@ export const MEMORY_MUTATIONS: readonly Mutation[] = [
       });
       draft.before(xc(XC.TSC_INFO), record("libxc", XC.VERIFY), other);
     },
-    tells: ["suspicious VERIFY_MISMATCH"],
+    tells: ["suspicious PAGE_DATA_VERIFY"],
     tellsIndexed: [],
   },
   {
     name: "verify-before-memory",
-    on: PVH,
+    on: ALL,
     edit: (draft) => draft.before(FIRST, record("libxc", XC.VERIFY)),
-    tells: ["violated ORDER_DEPENDENCY", "suspicious VERIFY_FRAMES"],
-  },
-  {
-    name: "verify-before-memory-pv",
-    on: PV64,
-    edit: (draft) => draft.before(FIRST, record("libxc", XC.VERIFY)),
-    tells: ["violated ORDER_DEPENDENCY", "suspicious VERIFY_FRAMES"],
+    tells: [
+      "violated ORDER_DEPENDENCY",
+      "suspicious PAGE_DATA_VERIFY_NEW",
+      "suspicious PAGE_DATA_VERIFY",
+    ],
+    tellsIndexed: ["violated ORDER_DEPENDENCY", "suspicious PAGE_DATA_VERIFY_NEW"],
   },
 ];

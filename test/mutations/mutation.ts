@@ -9,7 +9,10 @@ export interface Mutation {
   /** What kinds of images it is made from. */
   readonly on: readonly Kind[];
   readonly edit: (draft: Draft, kind: Kind) => void;
-  /** "severity CODE" of each finding, in the order of the stream, if every octet is looked at. */
+  /**
+   * "severity CODE" of each finding up to the first refusal, whose consequences do not count, if
+   * every octet is looked at; besides what the image itself is told of.
+   */
   readonly tells: readonly string[];
   /** Findings where only headers and lists of frames are read; as above unless said otherwise. */
   readonly tellsIndexed?: readonly string[];

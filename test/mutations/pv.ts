@@ -186,19 +186,19 @@ export const PV_MUTATIONS: readonly Mutation[] = [
     name: "p2m-frame-out-of-range",
     on: PV,
     edit: (draft) => draft.patch(P2M, 8, u64(FAR)),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "p2m-frame-is-page-table",
     on: PV,
     edit: (draft, kind) => draft.patch(P2M, 8, u64(topTable(draft, kind))),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "p2m-frame-without-memory",
     on: PV64,
     edit: (draft) => emptyPage(draft, draft.view(P2M).getUint32(8, true)),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "p2m-frames-twice",
@@ -241,7 +241,7 @@ export const PV_MUTATIONS: readonly Mutation[] = [
     name: "vcpu-not-possible",
     on: PV64,
     edit: (draft) => draft.patch(BASIC, 0, u32(0x1_0000)),
-    tells: ["refused RECORD_VALUE", "refused ORDER_MISSING"],
+    tells: ["refused RECORD_VALUE"],
   },
   {
     name: "vcpu-reserved-field",
@@ -284,7 +284,7 @@ export const PV_MUTATIONS: readonly Mutation[] = [
     name: "vcpu-before-memory",
     on: PV64,
     edit: (draft) => draft.move(BASIC, { after: P2M }),
-    tells: ["violated ORDER_DEPENDENCY"],
+    tells: ["violated ORDER_DEPENDENCY", "violated ORDER_DEPENDENCY"],
   },
   {
     name: "no-vcpu-extended",
@@ -296,20 +296,20 @@ export const PV_MUTATIONS: readonly Mutation[] = [
     name: "start-info-out-of-range",
     on: PV,
     edit: (draft, kind) => draft.patch(BASIC, at(kind).edx, word(kind, FAR)),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "start-info-is-page-table",
     on: PV64,
     edit: (draft, kind) =>
       draft.patch(BASIC, at(kind).edx, word(kind, topTable(draft, kind))),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "start-info-without-memory",
     on: PV64,
     edit: (draft, kind) => emptyPage(draft, startInfo(draft, kind)),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "store-frame-out-of-range",
@@ -318,7 +318,7 @@ export const PV_MUTATIONS: readonly Mutation[] = [
       const { place, offset } = findPage(draft, startInfo(draft, kind));
       draft.patch(place, offset + at(kind).storePfn, word(kind, FAR));
     },
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "console-frame-out-of-range",
@@ -327,7 +327,7 @@ export const PV_MUTATIONS: readonly Mutation[] = [
       const { place, offset } = findPage(draft, startInfo(draft, kind));
       draft.patch(place, offset + at(kind).consolePfn, word(kind, FAR));
     },
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "too-many-gdt-entries",
@@ -339,27 +339,27 @@ export const PV_MUTATIONS: readonly Mutation[] = [
     name: "gdt-frame-out-of-range",
     on: PV64,
     edit: (draft, kind) => draft.patch(BASIC, at(kind).gdtFrames, word(kind, FAR)),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "gdt-frame-is-page-table",
     on: PV64,
     edit: (draft, kind) =>
       draft.patch(BASIC, at(kind).gdtFrames, word(kind, topTable(draft, kind))),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "cr3-out-of-range",
     on: PV,
     edit: (draft, kind) =>
       draft.patch(BASIC, at(kind).cr3, kind === "pv32" ? u32(0xffff_f000) : u64(FAR * 4096)),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "top-page-table-is-no-page-table",
     on: PV,
     edit: (draft, kind) => retypePage(draft, topTable(draft, kind), 0),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
   {
     name: "page-table-names-frame-out-of-range",
@@ -368,14 +368,14 @@ export const PV_MUTATIONS: readonly Mutation[] = [
       const { place, offset } = findPage(draft, topTable(draft, kind));
       draft.patch(place, offset, u64(BigInt(FAR) * 4096n + 0x67n));
     },
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
     tellsIndexed: [],
   },
   {
     name: "page-is-pinned-for-no-reason",
     on: PV64,
     edit: (draft, kind) => retypePage(draft, startInfo(draft, kind), 0xc),
-    tells: ["refused GUEST_FRAME"],
+    tells: ["refused RECORD_FRAME"],
   },
 
   {

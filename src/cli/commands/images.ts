@@ -1,5 +1,7 @@
 import type { Command } from "commander";
-import { type Finding, type VerifyResult, verifyStream } from "../../migration/verify-stream.ts";
+import type { VerifyResult } from "../../migration/stream-verifier.ts";
+import type { Finding } from "../../migration/verify-findings.ts";
+import { verifyStream } from "../../migration/verify-stream.ts";
 import { formatBytes, formatCount } from "../../report/format.ts";
 import type { ImageSource } from "../../transport/image-file.ts";
 import type { Context } from "../context.ts";
