@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../base/errors.ts";
+import type { Breach } from "../codec/order.ts";
 
 const SAVE_AGAIN = "save or migrate the guest again";
 const FETCH_AGAIN = "compare the file with the one it was copied from; if they are equal, save again";
@@ -62,9 +63,11 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   ORDER_CHECKPOINT: "save the guest without checkpoints, or verify the whole stream",
 };
 
-/** What to do about `code`. */
-export function adviceFor(code: ErrorCode): string {
-  return ADVICE[code] ?? SAVE_AGAIN;
+/** What to do about a breach. */
+export function adviceFor({ code, facts }: Breach): string {
+  // Xen's own writer puts HVM_CONTEXT before HVM_PARAMS, against the specification.
+  const isXensOwn = code === "ORDER_DEPENDENCY" && facts.record === "HVM_CONTEXT";
+  return isXensOwn ? "nothing: Xen itself writes it so" : (ADVICE[code] ?? SAVE_AGAIN);
 }
 
 /** Codes that have an advice of their own. */

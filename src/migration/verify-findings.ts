@@ -79,7 +79,7 @@ export class FindingList {
         layer: layer === undefined ? undefined : String(layer),
         record: record === undefined ? undefined : String(record),
         sentence: sentenceOf(code),
-        advice: adviceFor(code),
+        advice: adviceFor({ code, severity, facts }),
         facts: rest,
       });
     }

@@ -28,6 +28,8 @@ export interface VerifyOptions extends ReadingOptions {
   readonly deepBy?: PageEngine | undefined;
   /** The outermost format, where it is known; else the first octets say. */
   readonly format?: Layer | undefined;
+  /** Called with each event, which is valid meanwhile. */
+  readonly onEvent?: ((event: StreamEvent) => void) | undefined;
   /** Findings that are kept; the rest is counted. 100 unless said otherwise. */
   readonly findingsMax?: number | undefined;
 }
@@ -51,6 +53,7 @@ export async function verifyStream(
   const takePages = walk && ((first: Parameters<PageWalk["take"]>[0]) => walk.take(first));
   try {
     for await (const event of watchedEvents(source, options, { ...format, takePages })) {
+      options.onEvent?.(event);
       verifier.take(event);
     }
     await walk?.finish();
