@@ -8,6 +8,7 @@ import { memoryCase } from "./memory.ts";
 import { provenCase } from "./proven.ts";
 import { saveRestoreCase } from "./save-restore.ts";
 import { transferOptionsCases } from "./transfer-options.ts";
+import { verifyCase } from "./verify.ts";
 
 /** All cases of whole migrations. */
 export const MIGRATION_CASES: readonly MigrationCase[] = [
@@ -18,6 +19,7 @@ export const MIGRATION_CASES: readonly MigrationCase[] = [
   iterationCostCase,
   cpuMemoryCase,
   saveRestoreCase,
+  verifyCase,
   ...transferOptionsCases,
   provenCase,
 ];

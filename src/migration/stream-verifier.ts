@@ -108,13 +108,16 @@ export class StreamVerifier {
     return isSound && this.#guest.isPv ? startInfoFrame(this.#guest) : undefined;
   }
 
-  /** Takes the next event, read for the purpose of inspecting. */
+  /**
+   * Takes the next event, read for the purpose of inspecting; of pages that were taken elsewhere
+   * {@link takeHead} and {@link takeFault} get to know.
+   */
   take(event: StreamEvent): void {
-    this.#note(event);
-    this.#guest.isRefused = this.#findings.isRefused;
-    for (const breach of applyClauses(this.#clauses, event, this.#guest)) {
-      this.#findings.tell(breach);
+    if (event.kind === "pages-taken") {
+      return;
     }
+    this.#note(event);
+    this.#applyClauses(event);
     if (event.kind === "page-data") {
       this.checksums?.takePages(event, this.tell);
       this.#startInfos.take(event);
@@ -129,6 +132,7 @@ export class StreamVerifier {
   /** Takes a PAGE_DATA of which the pages were stepped over, as part of a `pages-taken` event. */
   takeHead(head: PageDataHead): void {
     this.#noteHead(head);
+    this.#takeOrder(head.offset);
     const place = { offset: head.offset, layer: "libxc", record: "PAGE_DATA" };
     checkPageHead(head, this.#guest, (code, severity, facts) =>
       this.tell(code, severity, { ...place, ...facts }),
@@ -136,9 +140,23 @@ export class StreamVerifier {
   }
 
   /** Takes what is wrong with a record that can be stepped over. */
-  takeFault(error: MigrationError): void {
+  takeFault(error: MigrationError, offset: number): void {
     this.#counts.records++;
     this.tell(error.code, "refused", { record: "PAGE_DATA", ...error.where });
+    this.#takeOrder(offset);
+  }
+
+  /** Says where a PAGE_DATA is that was stepped over. */
+  #takeOrder(offset: number): void {
+    const counts = { records: 1, entries: 0, dataPages: 0 };
+    this.#applyClauses({ kind: "pages-taken", layer: "libxc", offset, ...counts });
+  }
+
+  #applyClauses(event: StreamEvent): void {
+    this.#guest.isRefused = this.#findings.isRefused;
+    for (const breach of applyClauses(this.#clauses, event, this.#guest)) {
+      this.#findings.tell(breach);
+    }
   }
 
   /** Takes the page that the start info is in. */

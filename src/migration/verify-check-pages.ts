@@ -25,9 +25,13 @@ interface Range {
 export interface PageChecker {
   /** Takes the pages behind a head, whose memory the caller may reuse. */
   take(head: PageDataHead, verifier: StreamVerifier): Promise<void>;
-  /** Waits until all have been looked at. @throws MigrationError STREAM_TRUNCATED, TRANSPORT_LOST */
+  /**
+   * Waits until all have been looked at. The last call.
+   *
+   * @throws MigrationError STREAM_TRUNCATED, TRANSPORT_LOST; the signal's reason.
+   */
   finish(): Promise<void>;
-  /** Ends it, whatever is still to be looked at. Called at most once, and then nothing else. */
+  /** Ends it, whatever is still to be looked at. Harmless after `finish`. */
   giveUp(): Promise<void>;
 }
 
@@ -83,10 +87,13 @@ class ThreadedChecker implements PageChecker {
   }
 
   async finish(): Promise<void> {
-    await this.#running;
-    this.#start();
-    await this.#running;
-    this.#close();
+    try {
+      await this.#running;
+      this.#start();
+      await this.#running;
+    } finally {
+      this.#close();
+    }
   }
 
   async giveUp(): Promise<void> {

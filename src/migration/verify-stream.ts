@@ -56,13 +56,34 @@ export async function verifyStream(
       options.onEvent?.(event);
       verifier.take(event);
     }
+  } catch (error) {
+    await failStream(error, { verifier, source, walk });
+  }
+  try {
     await walk?.finish();
   } catch (error) {
-    await walk?.giveUp();
-    verifier.fail(streamError(error), source.offset);
+    await failStream(error, { verifier, source, walk });
   }
   await checkStartInfo(verifier, walk);
   return verifier.finish();
+}
+
+/** Tells that a stream cannot be read further. @throws what is not about a stream. */
+async function failStream(
+  error: unknown,
+  parts: {
+    readonly verifier: StreamVerifier;
+    readonly source: ByteSource;
+    readonly walk: PageWalk | undefined;
+  },
+): Promise<void> {
+  const { verifier, source, walk } = parts;
+  try {
+    verifier.fail(streamError(error), source.offset);
+  } catch (other) {
+    await walk?.giveUp();
+    throw other;
+  }
 }
 
 /** Reads to inspect, to the very end, and keeps the caller informed. */

@@ -68,28 +68,32 @@ export class PageWalk {
   async take(first: PagesHandOver): Promise<PagesTaken> {
     const { source, signal, onProgress } = this.#parts;
     const counts = { records: 0, entries: 0, dataPages: 0 };
+    const { byteOrder } = first;
     let header: Header = first;
     let told = first.offset;
-    while (header.type === LIBXC_RECORD.PAGE_DATA) {
-      signal?.throwIfAborted();
-      const end = this.#endOf(header);
-      const head = await this.#takeRecord({ ...header, byteOrder: first.byteOrder });
-      counts.records++;
-      counts.entries += head?.pfns.length ?? 0;
-      counts.dataPages += head === undefined ? 0 : dataPageCount(head);
-      header = await this.#headerAt(end, first.byteOrder);
-      if (end - told >= PROGRESS_BYTES) {
-        told = end;
-        onProgress?.(told);
+    // The source stands behind the first header; whatever happens it goes on where this ended.
+    let position = first.offset + RECORD_HEADER_BYTES;
+    try {
+      while (header.type === LIBXC_RECORD.PAGE_DATA) {
+        signal?.throwIfAborted();
+        const end = this.#endOf(header);
+        const head = await this.#takeRecord({ ...header, byteOrder });
+        counts.records++;
+        counts.entries += head?.pfns.length ?? 0;
+        counts.dataPages += head === undefined ? 0 : dataPageCount(head);
+        position = end;
+        header = await this.#headerAt(end, byteOrder);
+        position += RECORD_HEADER_BYTES;
+        if (end - told >= PROGRESS_BYTES) {
+          told = end;
+          onProgress?.(told);
+        }
       }
+    } finally {
+      source.direct?.advance(position - first.offset - RECORD_HEADER_BYTES);
     }
-    source.direct?.advance(header.offset - first.offset);
-    return {
-      ...counts,
-      bytes: header.offset - first.offset,
-      nextType: header.type,
-      nextBodyBytes: header.bodyBytes,
-    };
+    const { offset, type: nextType, bodyBytes: nextBodyBytes } = header;
+    return { ...counts, bytes: offset - first.offset, nextType, nextBodyBytes };
   }
 
   /** Waits until all pages have been looked at. @throws MigrationError as {@link take} */
@@ -125,7 +129,7 @@ export class PageWalk {
       head = await this.#readHead({ ...record, layer: "libxc" });
     } catch (error) {
       if (error instanceof MigrationError && error.code.startsWith("PAGE_DATA_")) {
-        verifier.takeFault(error);
+        verifier.takeFault(error, record.offset);
         return undefined;
       }
       throw error;

@@ -65,9 +65,11 @@ async function verify(
   const log = flags.syslog === true ? systemLog("xenferry") : standardLog;
   try {
     const isListing = flags.verbose === true && flags.quiet !== true && !context.isJson;
+    const startMs = context.clock.nowMs();
     const result = await verifyImage(context, { image, flags, log: isListing ? log : undefined });
+    const elapsedMs = context.clock.nowMs() - startMs;
     if (context.isJson) {
-      context.result({ file: name, ...result }, () => "");
+      context.result({ file: name, ...result, elapsedMs }, () => "");
     } else if (flags.quiet !== true) {
       [...findingLines(result), verdictLine(name, result)].forEach(log.info);
     }
