@@ -48,7 +48,9 @@ const CODES = {
   PAGE_DATA_RESERVED: stream("reserved bits of a pfn word are not zero"),
   PAGE_DATA_COMPRESSION: stream("the packed page data is damaged"),
   PAGE_DATA_REPEATED: stream("the page data names a frame twice"),
-  PAGE_DATA_TABLE: stream("the page data of an HVM guest has a page table, which only PV guests have"),
+  PAGE_DATA_TABLE: stream(
+    "the page data of an HVM guest has a page table, which only PV guests have",
+  ),
   PAGE_DATA_MEMORY: stream("the page data needs more memory than the configuration allows"),
   PAGE_DATA_SCATTERED: stream("frames lie so far from each other that not all were followed"),
   PAGE_DATA_VERIFY: stream("a page that was sent again to compare is not what it was"),

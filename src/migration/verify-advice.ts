@@ -2,7 +2,8 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { Breach } from "../codec/order.ts";
 
 const SAVE_AGAIN = "save or migrate the guest again";
-const FETCH_AGAIN = "compare the file with the one it was copied from; if they are equal, save again";
+const FETCH_AGAIN =
+  "compare the file with the one it was copied from; if they are equal, save again";
 const WRITER = "tell whoever maintains the program that wrote it";
 const HARMLESS = "nothing, unless the guest misbehaves once it is restored";
 const DAMAGED = `the file is damaged: ${FETCH_AGAIN}`;

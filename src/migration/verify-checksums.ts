@@ -109,7 +109,12 @@ export class MemoryChecksums {
       const pfn = pfns[index]!;
       if (this.#guest.frames.crcOf(pfn) !== crcs[index]) {
         this.#differingCount++;
-        tell("PAGE_DATA_VERIFY", "suspicious", { offset, layer: "libxc", record: "PAGE_DATA", pfn });
+        tell("PAGE_DATA_VERIFY", "suspicious", {
+          offset,
+          layer: "libxc",
+          record: "PAGE_DATA",
+          pfn,
+        });
       }
     }
   }

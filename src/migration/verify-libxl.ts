@@ -1,5 +1,9 @@
 import type { RecordEvent } from "../codec/events.ts";
-import { decodeCheckpointState, decodeEmulatorPart, type EmulatorPart } from "../codec/libxl-bodies.ts";
+import {
+  decodeCheckpointState,
+  decodeEmulatorPart,
+  type EmulatorPart,
+} from "../codec/libxl-bodies.ts";
 import { isSavevm } from "../codec/savevm.ts";
 import {
   CHECKPOINT_CONTROL,

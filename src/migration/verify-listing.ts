@@ -1,5 +1,10 @@
 import { MigrationError } from "../base/errors.ts";
-import { decodeP2mFrames, decodePvInfo, decodeTscInfo, decodeVcpuContext } from "../codec/bodies.ts";
+import {
+  decodeP2mFrames,
+  decodePvInfo,
+  decodeTscInfo,
+  decodeVcpuContext,
+} from "../codec/bodies.ts";
 import type { DomainHeader, RecordEvent, StreamEvent } from "../codec/events.ts";
 import { decodeEmulatorPart, decodeXenstoreData } from "../codec/libxl-bodies.ts";
 import { GUEST_TYPE, LIBXC_RECORD, type LibxcRecordName } from "../format/libxc.ts";

@@ -77,7 +77,11 @@ function populate({ pfns, types }: PageDataHead, guest: IncomingGuest, tell: Tel
   if (isVerifying && newPfn !== undefined) {
     tell("PAGE_DATA_VERIFY_NEW", "suspicious", { pfn: newPfn });
   }
-  if (framesMax !== undefined && populatedBefore <= framesMax && frames.populatedCount > framesMax) {
+  if (
+    framesMax !== undefined &&
+    populatedBefore <= framesMax &&
+    frames.populatedCount > framesMax
+  ) {
     tell("PAGE_DATA_MEMORY", "refused", { framesMax });
   }
   if (frames.isScattered && !wasScattered) {

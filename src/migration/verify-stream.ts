@@ -6,9 +6,9 @@ import { type PullOptions, pullEvents } from "../codec/pull.ts";
 import type { Layer } from "../codec/steps.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { ImageSource } from "../transport/image-file.ts";
+import { StreamVerifier, type VerifyResult } from "./stream-verifier.ts";
 import { makePageChecker } from "./verify-check-pages.ts";
 import { PageWalk } from "./verify-walk.ts";
-import { StreamVerifier, type VerifyResult } from "./stream-verifier.ts";
 
 /** How to read a stream to look at it. */
 export interface ReadingOptions {
@@ -137,7 +137,16 @@ function pageWalk(
   const checker = deepBy && makePageChecker(direct.fd, deepBy, signal);
   return deepBy !== undefined && checker === undefined
     ? undefined
-    : new PageWalk({ image, fileBytes, source, pageDataHead, verifier, checker, signal, onProgress });
+    : new PageWalk({
+        image,
+        fileBytes,
+        source,
+        pageDataHead,
+        verifier,
+        checker,
+        signal,
+        onProgress,
+      });
 }
 
 /** The page that a PV guest's start info is in names two more frames. */

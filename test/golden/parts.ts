@@ -102,7 +102,10 @@ export class Parts {
   }
 
   /** The start info's page, which names two more frames. */
-  startInfo(width: 4 | 8, frames: { readonly store: number; readonly console: number }): Uint8Array {
+  startInfo(
+    width: 4 | 8,
+    frames: { readonly store: number; readonly console: number },
+  ): Uint8Array {
     const { u32, u64 } = octetsIn("little");
     const bytes = new Uint8Array(4096);
     const number = (value: number) => (width === 8 ? u64(value) : u32(value));

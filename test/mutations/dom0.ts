@@ -1,6 +1,13 @@
 /** What dom0 runs: restores one mutant after the other with Xen's own tools, and says what came. */
 import { spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Guest } from "../xen/dom0/guest.ts";
 import { Commands } from "../xen/dom0/xl.ts";
@@ -68,7 +75,9 @@ async function observe(
   edit(draft, mutant.kind);
   rmSync(MUTANT, { force: true });
   writeFileSync(MUTANT, "");
-  draft.chunks().forEach((chunk) => appendFileSync(MUTANT, chunk));
+  for (const chunk of draft.chunks()) {
+    appendFileSync(MUTANT, chunk);
+  }
   const restored = command("xl", "restore", "-p", "-e", MUTANT);
   appendFileSync("/job/restore.log", `== ${mutant.mutation} ${mutant.kind}\n${restored.output}`);
   const observation = { ...mutant, restore: outcomeOf(restored.status) };
@@ -109,7 +118,9 @@ async function lifeOf(name: string, round: number): Promise<Observation["guest"]
 }
 
 function stateOf(name: string): string | undefined {
-  const line = command("xl", "list").output.split("\n").find((text) => text.startsWith(`${name} `));
+  const line = command("xl", "list")
+    .output.split("\n")
+    .find((text) => text.startsWith(`${name} `));
   return line?.split(/\s+/)[4];
 }
 

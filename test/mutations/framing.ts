@@ -1,5 +1,5 @@
 import { octetsIn, text } from "../support/bytes.ts";
-import { record, xc, XC, xl, XL } from "./draft.ts";
+import { record, XC, XL, xc, xl } from "./draft.ts";
 import { ALL, HVM, type Mutation, PV64, PVH } from "./mutation.ts";
 
 const { u32 } = octetsIn("little");
@@ -121,11 +121,7 @@ export const FRAMING_MUTATIONS: readonly Mutation[] = [
     name: "end-too-early",
     on: PVH,
     edit: (draft) => draft.before(xc(XC.PAGE_DATA), record("libxc", XC.END)),
-    tells: [
-      "suspicious ORDER_MISSING",
-      "suspicious ORDER_MISSING",
-      "refused ORDER_MISSING",
-    ],
+    tells: ["suspicious ORDER_MISSING", "suspicious ORDER_MISSING", "refused ORDER_MISSING"],
   },
   {
     name: "cut-after-libxc-end",
@@ -229,7 +225,9 @@ export const FRAMING_MUTATIONS: readonly Mutation[] = [
     name: "checkpointed",
     on: PVH,
     edit: (draft) => {
-      const state = [XC.TSC_INFO, XC.HVM_CONTEXT, XC.HVM_PARAMS].map((type) => draft.copy(xc(type)));
+      const state = [XC.TSC_INFO, XC.HVM_CONTEXT, XC.HVM_PARAMS].map((type) =>
+        draft.copy(xc(type)),
+      );
       draft.before(xc(XC.END), record("libxc", XC.CHECKPOINT), record("libxl", XL.CHECKPOINT_END));
       draft.before(xc(XC.END), ...state);
     },

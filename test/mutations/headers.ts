@@ -1,5 +1,5 @@
 import { join, octetsIn, text } from "../support/bytes.ts";
-import { xc, XC } from "./draft.ts";
+import { XC, xc } from "./draft.ts";
 import { ALL, type Mutation, PV64, PVH } from "./mutation.ts";
 
 const little = octetsIn("little");
@@ -255,8 +255,7 @@ export const HEADER_MUTATIONS: readonly Mutation[] = [
   {
     name: "domain-type-other",
     on: ALL,
-    edit: (draft, kind) =>
-      draft.patch("domain-header", 0, little.u32(kind === "pv64" ? 2 : 1)),
+    edit: (draft, kind) => draft.patch("domain-header", 0, little.u32(kind === "pv64" ? 2 : 1)),
     tells: ["refused STREAM_GUEST_MISMATCH"],
   },
   {

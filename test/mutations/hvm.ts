@@ -1,23 +1,16 @@
 import { join, octetsIn, text } from "../support/bytes.ts";
-import { type Draft, record, xc, XC, xl, XL } from "./draft.ts";
-import { ALL, HVM, type Mutation, PVH } from "./mutation.ts";
+import { type Draft, record, XC, xc } from "./draft.ts";
+import { type Mutation, PVH } from "./mutation.ts";
 
 const { u8, u32, u64 } = octetsIn("little");
 const CONTEXT = xc(XC.HVM_CONTEXT);
 const PARAMS = xc(XC.HVM_PARAMS);
-const EMULATOR = xl(XL.EMULATOR_CONTEXT);
 
 /** Adds a param to HVM_PARAMS. */
 function addParam(draft: Draft, index: number, value: number): void {
   const body = draft.read(PARAMS);
   const count = new DataView(body.buffer).getUint32(0, true);
   draft.write(PARAMS, join(u32(count + 1, 0), body.subarray(8), u64(index, value)));
-}
-
-/** Puts an EMULATOR_XENSTORE_DATA of QEMU before its context; Xen's own images have none. */
-function addXenstore(draft: Draft, data: Uint8Array, fill = 0): void {
-  const body = join(u32(2, 0), data);
-  draft.before(EMULATOR, record("libxl", XL.EMULATOR_XENSTORE_DATA, body, fill));
 }
 
 /** Where the entries of an HVM context start; the last is the END. */
@@ -30,112 +23,8 @@ function contextEntries(body: Uint8Array): readonly number[] {
   return offsets;
 }
 
-/** Mutations of an HVM guest's state, PVH's included, and of static data. */
+/** Mutations of an HVM guest's state, PVH's included. */
 export const HVM_MUTATIONS: readonly Mutation[] = [
-  {
-    name: "no-cpuid-policy",
-    on: ALL,
-    edit: (draft) => draft.drop(xc(XC.CPUID_POLICY)),
-    tells: [],
-  },
-  {
-    name: "no-msr-policy",
-    on: PVH,
-    edit: (draft) => draft.drop(xc(XC.MSR_POLICY)),
-    tells: [],
-  },
-  {
-    name: "cpuid-policy-empty",
-    on: PVH,
-    edit: (draft) => draft.write(xc(XC.CPUID_POLICY), new Uint8Array(0)),
-    tells: ["refused RECORD_LENGTH"],
-  },
-  {
-    name: "cpuid-policy-length",
-    on: PVH,
-    edit: (draft) => draft.write(xc(XC.CPUID_POLICY), draft.read(xc(XC.CPUID_POLICY)).subarray(1)),
-    tells: ["refused RECORD_LENGTH"],
-  },
-  {
-    name: "cpuid-policy-unknown-leaf",
-    on: PVH,
-    edit: (draft) => draft.patch(xc(XC.CPUID_POLICY), 0, u32(0x1234_5678)),
-    tells: ["refused RECORD_VALUE"],
-  },
-  {
-    name: "msr-policy-empty",
-    on: PVH,
-    edit: (draft) => draft.write(xc(XC.MSR_POLICY), new Uint8Array(0)),
-    tells: ["refused RECORD_LENGTH"],
-  },
-  {
-    name: "msr-policy-length",
-    on: PVH,
-    edit: (draft) => draft.write(xc(XC.MSR_POLICY), draft.read(xc(XC.MSR_POLICY)).subarray(1)),
-    tells: ["refused RECORD_LENGTH"],
-  },
-  {
-    name: "msr-policy-flags",
-    on: ALL,
-    edit: (draft) => draft.patch(xc(XC.MSR_POLICY), 4, u32(1)),
-    tells: ["refused RECORD_VALUE"],
-  },
-  {
-    name: "msr-policy-unknown-msr",
-    on: PVH,
-    edit: (draft) => draft.patch(xc(XC.MSR_POLICY), 0, u32(0x1234)),
-    tells: ["refused RECORD_VALUE"],
-  },
-  {
-    name: "policy-after-static-data-end",
-    on: PVH,
-    edit: (draft) => draft.move(xc(XC.CPUID_POLICY), { after: xc(XC.STATIC_DATA_END) }),
-    tells: ["violated ORDER_STATIC_DATA_LATE"],
-  },
-  {
-    name: "policy-twice",
-    on: PVH,
-    edit: (draft) => draft.after(xc(XC.CPUID_POLICY), draft.copy(xc(XC.CPUID_POLICY))),
-    tells: ["suspicious ORDER_REPEATED"],
-  },
-
-  {
-    name: "no-tsc-info",
-    on: ALL,
-    edit: (draft) => draft.drop(xc(XC.TSC_INFO)),
-    tells: ["suspicious ORDER_MISSING"],
-  },
-  {
-    name: "tsc-info-short",
-    on: ALL,
-    edit: (draft) => draft.write(xc(XC.TSC_INFO), draft.read(xc(XC.TSC_INFO)).subarray(0, 20)),
-    tells: ["refused RECORD_LENGTH"],
-  },
-  {
-    name: "tsc-info-long",
-    on: PVH,
-    edit: (draft) => draft.write(xc(XC.TSC_INFO), join(draft.read(xc(XC.TSC_INFO)), u64(0))),
-    tells: ["refused RECORD_LENGTH"],
-  },
-  {
-    name: "tsc-info-reserved-field",
-    on: PVH,
-    edit: (draft) => draft.patch(xc(XC.TSC_INFO), 20, u32(1)),
-    tells: ["violated RECORD_RESERVED"],
-  },
-  {
-    name: "tsc-info-mode",
-    on: ALL,
-    edit: (draft) => draft.patch(xc(XC.TSC_INFO), 0, u32(7)),
-    tells: ["refused RECORD_VALUE"],
-  },
-  {
-    name: "tsc-info-twice",
-    on: PVH,
-    edit: (draft) => draft.after(xc(XC.TSC_INFO), draft.copy(xc(XC.TSC_INFO))),
-    tells: ["suspicious ORDER_REPEATED"],
-  },
-
   {
     name: "no-hvm-context",
     on: PVH,
@@ -251,7 +140,8 @@ export const HVM_MUTATIONS: readonly Mutation[] = [
   {
     name: "hvm-params-count-huge",
     on: PVH,
-    edit: (draft) => draft.patch(PARAMS, 0, u32(0x1000_0000 + draft.view(PARAMS).getUint32(0, true))),
+    edit: (draft) =>
+      draft.patch(PARAMS, 0, u32(0x1000_0000 + draft.view(PARAMS).getUint32(0, true))),
     tells: ["refused RECORD_LENGTH"],
   },
   {
@@ -334,119 +224,5 @@ export const HVM_MUTATIONS: readonly Mutation[] = [
     on: PVH,
     edit: (draft) => draft.before(xc(XC.TSC_INFO), record("libxc", XC.VCPU_BASIC, u32(0, 0))),
     tells: ["refused RECORD_GUEST_TYPE"],
-  },
-
-  {
-    name: "emulator-in-pvh",
-    on: PVH,
-    edit: (draft) => draft.before(xl(XL.END), record("libxl", XL.EMULATOR_CONTEXT, u32(2, 0))),
-    tells: ["refused RECORD_GUEST_TYPE"],
-  },
-  {
-    name: "emulator-xenstore-in-pvh",
-    on: PVH,
-    edit: (draft) => draft.before(xl(XL.END), record("libxl", XL.EMULATOR_XENSTORE_DATA, u32(2, 0))),
-    tells: ["refused RECORD_GUEST_TYPE"],
-  },
-  {
-    name: "emulator-short",
-    on: HVM,
-    edit: (draft) => draft.write(EMULATOR, u32(2)),
-    tells: ["refused RECORD_LENGTH"],
-  },
-  {
-    name: "emulator-xenstore-short",
-    on: HVM,
-    edit: (draft) =>
-      draft.before(EMULATOR, record("libxl", XL.EMULATOR_XENSTORE_DATA, u32(2))),
-    tells: ["refused RECORD_LENGTH"],
-  },
-  {
-    name: "emulator-unknown",
-    on: HVM,
-    edit: (draft) => draft.patch(EMULATOR, 0, u32(9)),
-    tells: ["violated RECORD_VALUE"],
-  },
-  {
-    name: "emulator-empty",
-    on: HVM,
-    edit: (draft) => draft.write(EMULATOR, u32(2, 0)),
-    tells: ["refused RECORD_EMPTY"],
-  },
-  {
-    name: "emulator-without-magic",
-    on: HVM,
-    edit: (draft) => draft.patch(EMULATOR, 8, text("XXXX")),
-    tells: ["refused RECORD_VALUE"],
-  },
-  {
-    name: "no-emulator",
-    on: HVM,
-    edit: (draft) => draft.drop(EMULATOR),
-    tells: ["refused ORDER_MISSING"],
-  },
-  {
-    name: "emulator-xenstore",
-    on: HVM,
-    edit: (draft) => addXenstore(draft, text("physmap/1/name\0vga\0")),
-    tells: [],
-  },
-  {
-    name: "emulator-xenstore-padding-not-zero",
-    on: HVM,
-    edit: (draft) => addXenstore(draft, text("physmap/1/name\0vga\0"), 7),
-    tells: ["violated RECORD_PADDING"],
-  },
-  {
-    name: "emulator-xenstore-empty",
-    on: HVM,
-    edit: (draft) => addXenstore(draft, new Uint8Array(0)),
-    tells: ["suspicious RECORD_EMPTY"],
-  },
-  {
-    name: "emulator-twice",
-    on: HVM,
-    edit: (draft) => draft.after(EMULATOR, draft.copy(EMULATOR)),
-    tells: ["suspicious ORDER_REPEATED"],
-  },
-  {
-    name: "emulator-before-libxc",
-    on: HVM,
-    edit: (draft) => draft.move(EMULATOR, { before: xl(XL.LIBXC_CONTEXT) }),
-    tells: [],
-  },
-  {
-    name: "emulator-xenstore-without-nul",
-    on: HVM,
-    edit: (draft) => addXenstore(draft, text("physmap/1/name\0vga")),
-    tells: ["refused RECORD_VALUE"],
-  },
-  {
-    name: "emulator-xenstore-odd",
-    on: HVM,
-    edit: (draft) => addXenstore(draft, text("physmap/1/name\0vga\0physmap\0")),
-    tells: ["refused RECORD_VALUE"],
-  },
-  {
-    name: "emulator-xenstore-key",
-    on: HVM,
-    edit: (draft) => addXenstore(draft, text("phys map!\0vga\0")),
-    tells: ["violated RECORD_VALUE"],
-  },
-  {
-    name: "no-libxc-context",
-    on: PVH,
-    edit: (draft) => {
-      const end = draft.copy(xl(XL.END));
-      draft.cut(xl(XL.LIBXC_CONTEXT), 0);
-      draft.append(end.bytes);
-    },
-    tells: ["refused ORDER_MISSING"],
-  },
-  {
-    name: "libxc-context-twice",
-    on: PVH,
-    edit: (draft) => draft.before(xl(XL.END), record("libxl", XL.LIBXC_CONTEXT)),
-    tells: ["refused ORDER_REPEATED"],
   },
 ];

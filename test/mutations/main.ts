@@ -56,7 +56,9 @@ async function main(): Promise<number> {
   const wanted = allMutants().filter(({ mutation }) => new RegExp(values.only).test(mutation.name));
   const pending = wanted.filter((mutant) => values.again || find(known, mutant) === undefined);
   const seen = await observeAll(pending, Number(values.limit), Number(values.boots));
-  const verdicts = allMutants().flatMap((mutant) => merged(find(known, mutant), find(seen, mutant)) ?? []);
+  const verdicts = allMutants().flatMap(
+    (mutant) => merged(find(known, mutant), find(seen, mutant)) ?? [],
+  );
   const xen = seen.xen === "" ? known.xen : seen.xen;
   writeFileSync(FILE, `${JSON.stringify({ xen, verdicts }, undefined, 1)}\n`);
   const differing = pending.filter((mutant) => isOther(find(known, mutant), find(seen, mutant)));
@@ -65,7 +67,9 @@ async function main(): Promise<number> {
     process.stdout.write(`differs: ${JSON.stringify(pair)}\n`);
   }
   const missing = wanted.length - wanted.filter((mutant) => find({ xen, verdicts }, mutant)).length;
-  process.stdout.write(`${verdicts.length} known, ${missing} missing, ${differing.length} differ\n`);
+  process.stdout.write(
+    `${verdicts.length} known, ${missing} missing, ${differing.length} differ\n`,
+  );
   return missing + differing.length === 0 ? 0 : 1;
 }
 

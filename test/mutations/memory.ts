@@ -1,5 +1,5 @@
 import { join, octetsIn } from "../support/bytes.ts";
-import { type Draft, type Page, pagesOf, type Place, record, xc, XC } from "./draft.ts";
+import { type Draft, type Page, type Place, pagesOf, record, XC, xc } from "./draft.ts";
 import { ALL, type Mutation, PV64, PVH } from "./mutation.ts";
 
 const { u32, u64 } = octetsIn("little");
@@ -22,7 +22,11 @@ function reword(draft: Draft, change: (word: bigint) => bigint): void {
 /** A PAGE_DATA of frames without data. */
 function frames(type: number, firstPfn: number, count: number) {
   const word = (_: unknown, index: number) => (BigInt(type) << 60n) | BigInt(firstPfn + index);
-  return record("libxc", XC.PAGE_DATA, join(u32(count, 0), u64(...Array.from({ length: count }, word))));
+  return record(
+    "libxc",
+    XC.PAGE_DATA,
+    join(u32(count, 0), u64(...Array.from({ length: count }, word))),
+  );
 }
 
 /** A PAGE_DATA with one page out of the first one, changed or not. */
@@ -42,7 +46,8 @@ export const MEMORY_MUTATIONS: readonly Mutation[] = [
     (type): Mutation => ({
       name: `page-type-${type}`,
       on: type === 5 ? ALL : PVH,
-      edit: (draft) => reword(draft, (word) => (BigInt(type) << 60n) | (word & 0xf_ffff_ffff_ffffn)),
+      edit: (draft) =>
+        reword(draft, (word) => (BigInt(type) << 60n) | (word & 0xf_ffff_ffff_ffffn)),
       tells: ["refused PAGE_DATA_TYPE"],
     }),
   ),

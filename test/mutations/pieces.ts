@@ -65,7 +65,10 @@ export function split(bytes: Uint8Array): readonly Piece[] {
   const pieces: Piece[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let offset = 0;
-  const take = (byteCount: number) => bytes.subarray(offset, (offset += byteCount));
+  const take = (byteCount: number) => {
+    offset += byteCount;
+    return bytes.subarray(offset - byteCount, offset);
+  };
   const header = (name: HeaderName, byteCount: number) =>
     pieces.push({ kind: "header", name, bytes: take(byteCount) });
   const record = (layer: "libxl" | "libxc") => {

@@ -1,8 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
 import type { PageEngine } from "../../src/engine/types.ts";
@@ -15,11 +13,12 @@ import { enginesUnderTest } from "../support/engines.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
 import { NO_SHARED, sharedFolder } from "../support/shared.ts";
 import { sourceOf } from "../support/sources.ts";
+import { wholeImage } from "../support/whole-image.ts";
 import { allMutants, type Mutant } from "./all.ts";
 import { Draft } from "./draft.ts";
 import { smallImage } from "./images.ts";
 import { type Kind, type Mutation, REAL_IMAGES } from "./mutation.ts";
-import type { Verdicts } from "./verdict.ts";
+import { readVerdicts } from "./stored.ts";
 
 const KINDS: readonly Kind[] = ["pvh", "hvm", "pv64", "pv32"];
 const reference = createReferenceEngine();
@@ -131,23 +130,7 @@ describe.skipIf(shared === undefined)(title, () => {
   });
 });
 
-async function wholeImage(file: string): Promise<Uint8Array> {
-  const image = await openImage(file);
-  const chunks: Uint8Array[] = [];
-  for (;;) {
-    const chunk = await image.some(1 << 20);
-    if (chunk === undefined) {
-      await image.close();
-      return join(...chunks);
-    }
-    chunks.push(chunk.slice());
-  }
-}
-
-const file = fileURLToPath(new URL("verdicts.json", import.meta.url));
-const { verdicts } = existsSync(file)
-  ? (JSON.parse(readFileSync(file, "utf8")) as Verdicts)
-  : { verdicts: [] };
+const { verdicts } = readVerdicts();
 
 describe("what Xen's restore was seen to do (npm run test:verdicts)", () => {
   test("is known of every mutant", () => {

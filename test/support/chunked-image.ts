@@ -13,9 +13,14 @@ export class ChunkedImage implements ImageSource {
   #source: BufferedSource;
 
   constructor(chunks: readonly Uint8Array[]) {
+    const starts: number[] = [];
     let end = 0;
+    for (const { length } of chunks) {
+      starts.push(end);
+      end += length;
+    }
     this.#chunks = chunks;
-    this.#starts = chunks.map(({ length }) => (end += length) - length);
+    this.#starts = starts;
     this.fileBytes = end;
     this.#source = this.#from(0);
   }

@@ -1,10 +1,7 @@
 import { join } from "./bytes.ts";
 
 /** Flips bits, sets fields to extreme values, cuts, repeats and removes pieces. */
-export function damage(
-  sound: Uint8Array,
-  random: { below(limit: number): number },
-): Uint8Array {
+export function damage(sound: Uint8Array, random: { below(limit: number): number }): Uint8Array {
   let bytes: Uint8Array = sound.slice();
   for (let times = 1 + random.below(3); times > 0; times--) {
     // Most octets are pages, which nothing looks into: headers lie at multiples of 8 elsewhere.

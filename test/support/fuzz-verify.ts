@@ -34,11 +34,14 @@ export async function fuzzVerify(
   for (let iteration = 0; iteration < settings.iterations; iteration++) {
     const random = caseRandom(settings, iteration);
     const bytes = damage(random.pick(sound), random);
-    const deep = await verifyStream(sourceOf(bytes, () => 1 + random.below(5_000)), {
-      pageDataHead: engine,
-      deepBy: engine,
-      findingsMax: 10_000,
-    });
+    const deep = await verifyStream(
+      sourceOf(bytes, () => 1 + random.below(5_000)),
+      {
+        pageDataHead: engine,
+        deepBy: engine,
+        findingsMax: 10_000,
+      },
+    );
     const at = `SEED='${settings.seed}' case ${iteration}`;
     await compareIndex(bytes, deep, engine, at);
     await compareThreads(bytes, deep, threads, at);
