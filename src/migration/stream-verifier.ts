@@ -81,6 +81,7 @@ export class StreamVerifier {
   #bytes = 0;
   #isComplete = false;
   #isLibxcComplete = false;
+  #hasWholeCheckpoint = false;
 
   constructor(options: {
     readonly findingsMax?: number | undefined;
@@ -120,7 +121,9 @@ export class StreamVerifier {
     this.#applyClauses(event);
     if (event.kind === "page-data") {
       this.checksums?.takePages(event, this.tell);
-      this.#startInfos.take(event);
+      if (this.#guest.isPv) {
+        this.#startInfos.take(event);
+      }
     }
   }
 
@@ -144,19 +147,6 @@ export class StreamVerifier {
     this.#counts.records++;
     this.tell(error.code, "refused", { record: "PAGE_DATA", ...error.where });
     this.#takeOrder(offset);
-  }
-
-  /** Says where a PAGE_DATA is that was stepped over. */
-  #takeOrder(offset: number): void {
-    const counts = { records: 1, entries: 0, dataPages: 0 };
-    this.#applyClauses({ kind: "pages-taken", layer: "libxc", offset, ...counts });
-  }
-
-  #applyClauses(event: StreamEvent): void {
-    this.#guest.isRefused = this.#findings.isRefused;
-    for (const breach of applyClauses(this.#clauses, event, this.#guest)) {
-      this.#findings.tell(breach);
-    }
   }
 
   /** Takes the page that the start info is in. */
@@ -211,22 +201,30 @@ export class StreamVerifier {
     return { findings: this.#findings.kept, summary };
   }
 
+  /** Says that a PAGE_DATA has come, to the clauses about order. */
+  #takeOrder(offset: number): void {
+    const counts = { records: 1, entries: 0, dataPages: 0 };
+    this.#applyClauses({ kind: "pages-taken", layer: "libxc", offset, ...counts });
+  }
+
+  #applyClauses(event: StreamEvent): void {
+    this.#guest.isRefused = this.#findings.isRefused;
+    for (const breach of applyClauses(this.#clauses, event, this.#guest)) {
+      this.#findings.tell(breach);
+    }
+  }
+
   /**
    * libxl takes the end of a file behind libxc's END for its own; with a device model it lacks that
-   * one's state.
+   * one's state. Remus goes on from the last checkpoint that is whole.
    *
-   * @source tested with xl 4.17
+   * @source seen of xl 4.17; xg_sr_restore.c restore, remus_failover
    */
   #breachOf(error: MigrationError): Breach {
-    const isTakenForEnd =
-      error.code === "STREAM_TRUNCATED" &&
-      this.#isLibxcComplete &&
-      this.#guest.config?.hasDeviceModel !== true;
-    return {
-      code: error.code,
-      severity: isTakenForEnd ? "violated" : "refused",
-      facts: error.where,
-    };
+    const isTakenForEnd = this.#isLibxcComplete && this.#guest.config?.hasDeviceModel !== true;
+    const isSurvived = isTakenForEnd || this.#hasWholeCheckpoint;
+    const severity = error.code === "STREAM_TRUNCATED" && isSurvived ? "violated" : "refused";
+    return { code: error.code, severity, facts: error.where };
   }
 
   #note(event: StreamEvent): void {
@@ -249,6 +247,7 @@ export class StreamVerifier {
       case "record":
         this.#counts.records += event.isInferred ? 0 : 1;
         this.#counts.checkpoints += event.name === "CHECKPOINT" ? 1 : 0;
+        this.#hasWholeCheckpoint ||= event.name === "CHECKPOINT_END";
         this.#isLibxcComplete ||= event.layer === "libxc" && event.name === "END";
         break;
       case "page-data":
