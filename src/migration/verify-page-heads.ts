@@ -43,7 +43,7 @@ function repeatedPfn(pfns: Uint32Array): number | undefined {
   return sorted.find((pfn, index) => pfn === sorted[index + 1]);
 }
 
-/** @source xg_sr_restore_x86_pv.c x86_pv_pfn_is_valid; an HVM guest's frames Xen refuses */
+/** An HVM guest can have frames it cannot address. @source xg_sr_restore_x86_pv.c pfn_is_valid */
 function checkRange({ pfns, types }: PageDataHead, guest: IncomingGuest, tell: Tell): void {
   const { pfnMax, isPv } = guest;
   if (pfnMax === undefined) {
@@ -52,7 +52,8 @@ function checkRange({ pfns, types }: PageDataHead, guest: IncomingGuest, tell: T
   const counts = (at: number) => isPv || isPopulatedPageType(types[at]!);
   const index = pfns.findIndex((pfn, at) => pfn > pfnMax && counts(at));
   if (index !== -1) {
-    tell("GUEST_PFN_RANGE", "refused", { pfn: pfns[index], index, pfnMax });
+    const facts = { pfn: pfns[index], index, pfnMax };
+    tell("GUEST_PFN_RANGE", isPv ? "refused" : "suspicious", facts);
   }
 }
 

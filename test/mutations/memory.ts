@@ -136,10 +136,10 @@ export const MEMORY_MUTATIONS: readonly Mutation[] = [
     tells: ["refused PAGE_DATA_PFN"],
   },
   {
-    name: "pfn-beyond-memory",
+    name: "pfn-beyond-addresses",
     on: PVH,
     edit: (draft) => draft.before(xc(XC.TSC_INFO), frames(14, 0xf000_0000, 1)),
-    tells: ["refused GUEST_PFN_RANGE"],
+    tells: ["suspicious GUEST_PFN_RANGE"],
   },
   {
     name: "pfn-beyond-p2m",
