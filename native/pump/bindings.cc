@@ -27,7 +27,7 @@ namespace xenferry::pump {
 
 namespace {
 
-constexpr std::uint32_t kAbiVersion = 3;
+constexpr std::uint32_t kAbiVersion = 4;
 
 GuestRam ram_of(const Napi::Array& windows) {
   std::vector<Window> spans;

@@ -3,7 +3,7 @@ import { type ErrorCode, MigrationError } from "../base/errors.ts";
 import type { Window } from "../base/window.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 
 /** A wish to stop: `fire` may come at any moment and is kept. */
 export interface PumpCancel {
