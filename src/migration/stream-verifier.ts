@@ -103,7 +103,7 @@ export class StreamVerifier {
     return this.#guest.isPv;
   }
 
-  /** The frame of a PV guest's start info, which {@link takeStartInfo} wants; where there is one. */
+  /** The frame of a PV guest's start info, which {@link takeStartInfo} wants, if there is one. */
   get startInfoPfn(): number | undefined {
     const isSound = this.#isLibxcComplete && !this.#findings.isRefused;
     return isSound && this.#guest.isPv ? startInfoFrame(this.#guest) : undefined;

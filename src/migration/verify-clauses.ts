@@ -36,7 +36,7 @@ export function allClauses(): readonly Clause[] {
   ];
 }
 
-/** Applies `clauses` to an event; what a record holds that the guest cannot have does not matter. */
+/** Applies `clauses` to an event; what a record of another kind of guest holds does not matter. */
 export function applyClauses(
   clauses: readonly Clause[],
   event: StreamEvent,

@@ -97,7 +97,7 @@ export interface ReceiveJob {
 export interface ChecksumJob {
   /** Of a regular file; its position is not used. */
   readonly fd: number;
-  /** Where pages lie behind each other, and how many: entry i of one belongs to that of the other. */
+  /** Where pages lie behind each other, and how many: an entry of each for one run. */
   readonly offsets: Float64Array;
   readonly pageCounts: Uint32Array;
   /** Gets the CRC32C of each page: as many entries as there are pages. */

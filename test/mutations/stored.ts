@@ -13,5 +13,5 @@ export function readVerdicts(): Verdicts {
 
 /** Keeps them. */
 export function writeVerdicts(verdicts: Verdicts): void {
-  writeFileSync(FILE, `${JSON.stringify(verdicts, undefined, 1)}\n`);
+  writeFileSync(FILE, `${JSON.stringify(verdicts, undefined, 2)}\n`);
 }

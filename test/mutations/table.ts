@@ -3,9 +3,10 @@ import type { Verdict, Verdicts } from "./verdict.ts";
 
 const HEAD = `# Verdicts
 
-What becomes of each mutant of a real image: our verdict and what it is for, what \`xl restore\` was seen to do, and what Xen's
-\`verify-stream-v2\` says. Made from \`verdicts.json\` by \`VERDICTS=write npx vitest run test/mutations\`; see [README.md](README.md).
-"counts on" is a guest that went on with its memory intact once it was restored.
+What becomes of each mutant of a real image: our verdict and what it is for, what \`xl restore\` was
+seen to do, and what Xen's \`verify-stream-v2\` says. Made from \`verdicts.json\` by
+\`VERDICTS=write npx vitest run test/mutations\`; see [README.md](README.md). "counts on" is a guest
+that went on with its memory intact once it was restored.
 `;
 
 /** The verdicts as a table to read. */
@@ -41,8 +42,10 @@ function summaryOf(mutants: readonly Mutant[], verdicts: readonly Verdict[]): st
   const refusedAlone = verdicts.filter(
     (one) => isAccepted(one) && one.guest === "goes on" && one.verifyStreamV2 !== "accepted",
   ).length;
-  return `${mutants.length} mutants; restore does not take ${verdicts.filter((one) => !isAccepted(one)).length}. \
-\`verify-stream-v2\` passes ${missed} of those, and refuses ${refusedAlone} whose guest went on.`;
+  const refusedCount = verdicts.filter((one) => !isAccepted(one)).length;
+  const first = `${mutants.length} mutants; restore does not take ${refusedCount}.`;
+  return `${first} \`verify-stream-v2\` passes ${missed} of those, and refuses ${refusedAlone} whose
+guest went on.`;
 }
 
 function ours(tells: readonly string[]): string {
