@@ -27,6 +27,7 @@ const CODES = {
   STREAM_GUEST_TYPE: stream("the domain header names a type of guest that does not exist"),
   STREAM_GUEST_MISMATCH: stream("configuration and domain header name different types of guest"),
   STREAM_PAGE_SHIFT: stream("the domain header names a page size other than 4096 octets"),
+  STREAM_NO_POLICY: stream("the image does not say what its guest was told of the CPU"),
   STREAM_COMPRESSION: stream("the compressed image is damaged or needs too large a window"),
 
   RECORD_TOO_LONG: stream("a record claims to be longer than any record may be"),

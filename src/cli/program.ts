@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
@@ -57,6 +58,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerReceive(registrar);
   registerVerify(registrar);
   registerInspect(registrar);
+  registerCpuid(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   return {

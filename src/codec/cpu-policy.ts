@@ -1,6 +1,7 @@
 import { type CpuidRegister, FEATURE_WORDS, NO_SUBLEAF } from "../format/cpuid-features.ts";
 import { xstateNames } from "../format/x86-state.ts";
 import type { CpuidLeaf, MsrEntry } from "./bodies.ts";
+import { hexText } from "./layout.ts";
 
 /** Leaves that say who made a CPU and how large its addresses are. */
 const LEAF_MAX_BASIC = 0x0;
@@ -29,8 +30,9 @@ export interface CpuIdentity {
   readonly family: number;
   readonly model: number;
   readonly stepping: number;
-  readonly max_leaf: number;
-  readonly max_extended_leaf: number;
+  /** Highest leaves, in hexadecimal. */
+  readonly max_leaf: string;
+  readonly max_extended_leaf: string;
   readonly physical_address_bits: number;
   readonly linear_address_bits: number;
   /** Components of extended state. */
@@ -48,7 +50,7 @@ export function cpuFeatures(cpu: CpuLeaves): CpuFeatures {
   const names: string[] = [];
   const unnamed: string[] = [];
   for (const word of FEATURE_WORDS) {
-    const value = wordValue(cpu, word.from);
+    const value = wordValue(cpu, word.from) & ~word.repeatedMask;
     for (let bit = 0; bit < 32; bit++) {
       if (((value >>> bit) & 1) === 1) {
         const name = word.names[bit];
@@ -73,8 +75,8 @@ export function cpuIdentity({ leaves }: CpuLeaves): CpuIdentity {
     vendor: basic === undefined ? "" : textOf([basic.ebx, basic.edx, basic.ecx]),
     brand: brandOf(leaves),
     ...familyOf(findLeaf(leaves, LEAF_FAMILY)?.eax ?? 0),
-    max_leaf: basic?.eax ?? 0,
-    max_extended_leaf: findLeaf(leaves, LEAF_MAX_EXTENDED)?.eax ?? 0,
+    max_leaf: hexText(basic?.eax ?? 0),
+    max_extended_leaf: hexText(findLeaf(leaves, LEAF_MAX_EXTENDED)?.eax ?? 0),
     physical_address_bits: sizes & 0xff,
     linear_address_bits: (sizes >>> 8) & 0xff,
     xstate: xstateNames(mask & (2n ** 63n - 1n)),

@@ -12,10 +12,10 @@ import {
   hvmSaveName,
 } from "../format/hvm-save.ts";
 import { msrName } from "../format/msr.ts";
-import { xstateNames } from "../format/x86-state.ts";
 import { type BodySource, failure } from "./bodies.ts";
-import { type Decoded, decodeLayout, hexText } from "./layout.ts";
+import { type Decoded, type DecodedValue, decodeLayout, hexText } from "./layout.ts";
 import { viewOf } from "./steps.ts";
+import { describeXsave } from "./xsave.ts";
 
 /**
  * Most entries that are told apart.
@@ -102,7 +102,11 @@ export function decodeHvmEntry({ name, content }: HvmEntry): Decoded {
   const unusual = isUsualLength(type, content.length) ? {} : { unusual_length: content.length };
   switch (name) {
     case "CPU_XSAVE":
-      return { ...decoded, ...describeXsave(decoded, content, layout.sizeBytes), ...unusual };
+      return {
+        ...decoded,
+        ...describeXsave(stateMask(decoded), content.length - layout.sizeBytes),
+        ...unusual,
+      };
     case "CPU_MSR":
       return { ...decoded, ...describeMsrs(content), ...unusual };
     default: {
@@ -111,17 +115,6 @@ export function decodeHvmEntry({ name, content }: HvmEntry): Decoded {
       return { ...decoded, ...unusual, ...rest };
     }
   }
-}
-
-/** The registers of vCPUs, in the order of the context, as {@link decodeHvmEntry} names them. */
-export function hvmCpus({ entries }: HvmContext): ReadonlyMap<number, Decoded> {
-  const cpus = entries.filter(({ name }) => name === "CPU");
-  return new Map(cpus.map((entry) => [entry.instance, decodeHvmEntry(entry)]));
-}
-
-/** The names of an extended state's components, from a mask in hexadecimal. */
-export function describeXstate(mask: unknown): string {
-  return typeof mask === "string" ? xstateNames(BigInt(mask)).join(" ") : "";
 }
 
 function entryAt(body: Uint8Array, offset: number): HvmEntry | undefined {
@@ -157,13 +150,8 @@ function isUsualLength({ lengths }: HvmSaveType, bytes: number): boolean {
   return "atLeast" in lengths ? bytes >= lengths.atLeast : lengths.includes(bytes);
 }
 
-function describeXsave(decoded: Decoded, content: Uint8Array, headBytes: number): Decoded {
-  const { xsave } = decoded;
-  if (typeof xsave !== "object" || !("xstate_bv" in xsave)) {
-    return {};
-  }
-  const components = describeXstate(xsave.xstate_bv);
-  return { components, extended_bytes: content.length - headBytes };
+function stateMask({ xsave }: Decoded): DecodedValue | undefined {
+  return typeof xsave === "object" && "xstate_bv" in xsave ? xsave.xstate_bv : undefined;
 }
 
 /** @source struct hvm_msr */

@@ -1,3 +1,4 @@
+import { PAGE_BYTES } from "../base/units.ts";
 import { VCPU_MSR_BYTES } from "../format/libxc.ts";
 import { msrName } from "../format/msr.ts";
 import {
@@ -7,9 +8,10 @@ import {
   PV_VCPU_MSR,
   SHARED_INFO,
 } from "../format/pv-state.ts";
-import { XSAVE_HEAD, xstateNames } from "../format/x86-state.ts";
+import { XSAVE_HEAD } from "../format/x86-state.ts";
 import { type BodySource, decodeVcpuContext, failure } from "./bodies.ts";
 import { type Decoded, type DecodedValue, decodeLayout } from "./layout.ts";
+import { describeXsave } from "./xsave.ts";
 
 /** Entries of X86_PV_VCPU_MSRS that are decoded; Xen sends fewer than ten. */
 const MSRS_MAX = 256;
@@ -45,14 +47,8 @@ export function decodePvVcpuExtended(source: BodySource): Decoded {
 export function decodePvVcpuXsave(source: BodySource): Decoded {
   const { vcpuId, context } = decodeVcpuContext(source);
   const decoded = decodeLayout(XSAVE_HEAD, context);
-  const { xstate_bv: mask } = decoded;
-  const extendedBytes = Math.max(0, context.length - XSAVE_HEAD.sizeBytes);
-  return {
-    vcpu: vcpuId,
-    ...decoded,
-    components: typeof mask === "string" ? xstateNames(BigInt(mask)).join(" ") : "",
-    extended_bytes: extendedBytes,
-  };
+  const extended = describeXsave(decoded.xstate_bv, context.length - XSAVE_HEAD.sizeBytes);
+  return { vcpu: vcpuId, ...decoded, ...extended };
 }
 
 /** The entries of X86_PV_VCPU_MSRS. @throws MigrationError RECORD_LENGTH */
@@ -70,19 +66,17 @@ export function decodePvVcpuMsrs(source: BodySource): Decoded {
 }
 
 /**
- * What SHARED_INFO holds. Of vCPUs only those are given whose part is not all zero, with their
- * numbers, and of event channels only the ports whose bits are set.
+ * What SHARED_INFO holds: the vCPUs with their numbers, and the ports of events by their numbers.
+ *
+ * Left out are vCPUs that are not told of here: zeros but for the mask of events.
  */
 export function decodeSharedInfo({ body }: BodySource, width: GuestWidth): Decoded {
   const decoded = decodeLayout(SHARED_INFO[width], body);
-  const blank = JSON.stringify(
-    decodeLayout(SHARED_INFO[width], new Uint8Array(body.length)).vcpu_info,
-  );
-  const [nothing] = JSON.parse(blank) as readonly unknown[];
+  const [nothing] = list(decodeLayout(SHARED_INFO[width], new Uint8Array(PAGE_BYTES)).vcpu_info);
   const vcpus = list(decoded.vcpu_info)
     .map((info, vcpu) => ({ vcpu, info }))
-    .filter(({ info }) => JSON.stringify(info) !== JSON.stringify(nothing))
-    .map(({ vcpu, info }) => ({ vcpu, ...(typeof info === "object" ? info : {}) }));
+    .filter(({ info }) => JSON.stringify(unmasked(info)) !== JSON.stringify(nothing))
+    .map(({ vcpu, info }) => ({ vcpu, ...(isStructure(info) ? info : {}) }));
   return {
     ...decoded,
     vcpu_info: vcpus,
@@ -91,14 +85,23 @@ export function decodeSharedInfo({ body }: BodySource, width: GuestWidth): Decod
   };
 }
 
-function portsOf(words: DecodedValue | undefined, width: GuestWidth): readonly number[] {
-  return list(words).flatMap((word, wordIndex) => {
+/** Xen masks the events of vCPUs from the beginning. */
+function unmasked(info: DecodedValue): DecodedValue {
+  return isStructure(info) ? { ...info, evtchn_upcall_mask: "0x0" } : info;
+}
+
+/** The numbers of set bits, runs of them as `4-7`. */
+function portsOf(words: DecodedValue | undefined, width: GuestWidth): readonly string[] {
+  const wordBits = width * 8;
+  const ports = list(words).flatMap((word, wordIndex) => {
     const bits = BigInt(typeof word === "string" ? word : 0);
-    const all = Array.from({ length: width * 8 }, (_, bit) => bit);
-    return all
-      .filter((bit) => ((bits >> BigInt(bit)) & 1n) !== 0n)
-      .map((bit) => wordIndex * width * 8 + bit);
+    const all = Array.from({ length: wordBits }, (_, bit) => bit);
+    const set = all.filter((bit) => ((bits >> BigInt(bit)) & 1n) !== 0n);
+    return set.map((bit) => wordIndex * wordBits + bit);
   });
+  const firsts = ports.filter((port, index) => port !== (ports[index - 1] ?? -2) + 1);
+  const lasts = ports.filter((port, index) => port !== (ports[index + 1] ?? -2) - 1);
+  return firsts.map((first, run) => (first === lasts[run] ? `${first}` : `${first}-${lasts[run]}`));
 }
 
 function list(value: DecodedValue | undefined): readonly DecodedValue[] {
@@ -106,5 +109,9 @@ function list(value: DecodedValue | undefined): readonly DecodedValue[] {
 }
 
 function memberOf(value: DecodedValue, name: string): DecodedValue | undefined {
-  return typeof value === "object" && name in value ? (value as Decoded)[name] : undefined;
+  return isStructure(value) ? value[name] : undefined;
+}
+
+function isStructure(value: DecodedValue): value is Decoded {
+  return typeof value === "object" && !Array.isArray(value);
 }

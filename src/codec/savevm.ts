@@ -14,6 +14,13 @@ import { viewOf } from "./steps.ts";
 /** @inferred a device model has a few dozen. */
 const SECTIONS_MAX = 4096;
 
+/**
+ * Octets that are looked through.
+ *
+ * @inferred device models save some ten thousand; memory is not among it.
+ */
+const DATA_BYTES_MAX = 16 * 1024 * 1024;
+
 /** Section ids are given out from 0 up; a higher number is no head of a section. */
 const SECTION_ID_MAX = 65_535;
 
@@ -63,6 +70,9 @@ export function splitSavevm(data: Uint8Array, source: BodySource): Savevm {
     const error = failure(source, "RECORD_VALUE", { dataOffset, problem });
     return { version, sections, error };
   };
+  if (data.length > DATA_BYTES_MAX) {
+    return broken(0, `it is longer than ${DATA_BYTES_MAX} octets`);
+  }
   if (version !== SAVEVM_VERSION) {
     return broken(4, `version ${version} of the device model's data is not known`);
   }

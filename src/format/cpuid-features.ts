@@ -16,9 +16,18 @@ export interface FeatureWord {
     | { readonly kind: "msr"; readonly index: number; readonly half: "low" | "high" };
   /** By bit; `undefined` for bits that Xen has no name for. */
   readonly names: readonly (string | undefined)[];
+  /** Bits that only repeat another word's. */
+  readonly repeatedMask: number;
 }
 
 const ANY = NO_SUBLEAF;
+
+/**
+ * Bits of leaf 0x80000001 in which AMD's CPUs repeat leaf 1.
+ *
+ * @source xen/tools/gen-cpuid.py, common_1d
+ */
+const REPEATED_OF_LEAF_1 = 0x0183_f3ff;
 
 /**
  * All features Xen knows, by its names for them, in the order of its featureset.
@@ -53,17 +62,17 @@ export const FEATURE_WORDS: readonly FeatureWord[] = [
     ANY,
     "ecx",
     "lahf-lm cmp-legacy svm extapic cr8-legacy abm sse4a misalignsse 3dnowprefetch osvw ibs " +
-      "xop skinit wdt - lwp fma4 - - nodeid-msr - tbm topoext - - - dbext - - monitorx addr- " +
-      "msk-ext",
+      "xop skinit wdt - lwp fma4 - - nodeid-msr - tbm topoext - - - dbext - - monitorx " +
+      "addr-msk-ext",
   ),
   leaf(0xd, 1, "eax", "xsaveopt xsavec xgetbv1 xsaves xfd"),
   leaf(
     0x7,
     0,
     "ebx",
-    "fsgsbase tsc-adjust sgx bmi1 hle avx2 fdp-excp-only smep bmi2 erms invpcid rtm pqm no- " +
-      "fpu-sel mpx pqe avx512f avx512dq rdseed adx smap avx512-ifma - clflushopt clwb proc- " +
-      "trace avx512pf avx512er avx512cd sha avx512bw avx512vl",
+    "fsgsbase tsc-adjust sgx bmi1 hle avx2 fdp-excp-only smep bmi2 erms invpcid rtm pqm " +
+      "no-fpu-sel mpx pqe avx512f avx512dq rdseed adx smap avx512-ifma - clflushopt clwb " +
+      "proc-trace avx512pf avx512er avx512cd sha avx512bw avx512vl",
   ),
   leaf(
     0x7,
@@ -87,9 +96,9 @@ export const FEATURE_WORDS: readonly FeatureWord[] = [
     0,
     "edx",
     "- sgx-keys avx512-4vnniw avx512-4fmaps fsrm uintr - - avx512-vp2intersect srbds-ctrl " +
-      "md-clear rtm-always-abort - tsx-force-abort serialize hybrid tsxldtrk - pconfig arch- " +
-      "lbr cet-ibt - amx-bf16 avx512-fp16 amx-tile amx-int8 ibrsb stibp l1d-flush arch-caps " +
-      "core-caps ssbd",
+      "md-clear rtm-always-abort - tsx-force-abort serialize hybrid tsxldtrk - pconfig " +
+      "arch-lbr cet-ibt - amx-bf16 avx512-fp16 amx-tile amx-int8 ibrsb stibp l1d-flush " +
+      "arch-caps core-caps ssbd",
   ),
   leaf(
     0x7,
@@ -102,9 +111,9 @@ export const FEATURE_WORDS: readonly FeatureWord[] = [
     0x8000_0021,
     ANY,
     "eax",
-    "no-nest-bp fs-gs-ns lfence-dispatch - - verw-clear nscb - auto-ibrs - amd-fsrs amd- " +
-      "fsrc - - - - - cpuid-user-dis epsf fsrsc amd-prefetchi - - avx512-bmm - - - sbpb ibpb- " +
-      "brtype srso-no srso-us-no srso-msr-fix",
+    "no-nest-bp fs-gs-ns lfence-dispatch - - verw-clear nscb - auto-ibrs - amd-fsrs " +
+      "amd-fsrc - - - - - cpuid-user-dis epsf fsrsc amd-prefetchi - - avx512-bmm - - - sbpb " +
+      "ibpb-brtype srso-no srso-us-no srso-msr-fix",
   ),
   leaf(0x7, 1, "ebx", "intel-ppin"),
   leaf(0x7, 2, "edx", "intel-psfd ipred-ctrl rrsba-ctrl ddp-ctrl bhi-ctrl mcdt-no uc-lock-dis"),
@@ -138,7 +147,8 @@ export const DYNAMIC_FEATURES: ReadonlySet<string> = new Set(["osxsave", "ospke"
 /**
  * Features that warn, or tell of a remedy: a guest must see them if any CPU it may run on has them.
  *
- * @source cpufeatureset.h, "Migration"; xen/arch/x86/cpu-policy.c guest_common_max_feature_adjustments
+ * @source cpufeatureset.h, "Migration"; for the last two xen/arch/x86/cpu-policy.c
+ *   guest_common_max_feature_adjustments
  */
 export const ACCUMULATED_FEATURES: ReadonlySet<string> = new Set([
   "no-lmsl",
@@ -151,7 +161,11 @@ export const ACCUMULATED_FEATURES: ReadonlySet<string> = new Set([
   "rrsba",
 ]);
 
-/** Features that Xen gives guests whether the CPU has them or not. @source xen/arch/x86/cpu-policy.c */
+/**
+ * Features that Xen gives guests whether the CPU has them or not.
+ *
+ * @source xen/arch/x86/cpu-policy.c
+ */
 export const EMULATED_FEATURES: ReadonlySet<string> = new Set([
   "hypervisor",
   "x2apic",
@@ -159,7 +173,11 @@ export const EMULATED_FEATURES: ReadonlySet<string> = new Set([
   "virt-ssbd",
 ]);
 
-/** Names that every xl knows, where that is another than Xen's own. @source libxl_cpuid.c cpuid_flags */
+/**
+ * Names that every xl knows, where that is another than Xen's own.
+ *
+ * @source libxl_cpuid.c cpuid_flags
+ */
 const XL_NAMES: Readonly<Record<string, string>> = {
   cx8: "cmpxchg8",
   sep: "sysenter",
@@ -191,11 +209,12 @@ function leaf(
   names: string,
 ): FeatureWord {
   const from = { kind: "cpuid", leaf: leafNumber, subleaf, register } as const;
-  return { from, names: namesByBit(names) };
+  const repeats = leafNumber === 0x8000_0001 && register === "edx";
+  return { from, names: namesByBit(names), repeatedMask: repeats ? REPEATED_OF_LEAF_1 : 0 };
 }
 
 function msr(index: number, half: "low" | "high", names: string): FeatureWord {
-  return { from: { kind: "msr", index, half }, names: namesByBit(names) };
+  return { from: { kind: "msr", index, half }, names: namesByBit(names), repeatedMask: 0 };
 }
 
 function namesByBit(names: string): readonly (string | undefined)[] {

@@ -1,7 +1,7 @@
 /**
  * Names of the model-specific registers that policies and contexts carry.
  *
- * @source xen/arch/x86/hvm/hvm.c msrs_to_send, arch/x86/domctl.c msrs_to_send; Intel SDM 4, AMD APM 2
+ * @source xen/arch/x86/hvm/hvm.c and domctl.c, msrs_to_send; Intel SDM 4; AMD APM 2, appendix A
  */
 const MSR_NAMES: Readonly<Record<number, string>> = {
   16: "TSC",

@@ -97,7 +97,7 @@ export const PV_VCPU_EXTENDED: Layout = layout(
 export const PV_VCPU_MSR: Layout = layout(hex(32, "msr"), pad(4), hex(64, "value"));
 
 /** vCPUs that SHARED_INFO has room for. */
-export const SHARED_INFO_VCPUS = 32;
+const SHARED_INFO_VCPUS = 32;
 
 /** @source public/xen.h vcpu_time_info */
 const VCPU_TIME: Layout = layout(

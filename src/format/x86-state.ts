@@ -1,8 +1,8 @@
 import { at, hex, hexList, type Layout, layout, pad, struct } from "./layout.ts";
 
 /** Octets of the region FXSAVE writes, and of the header of XSAVE behind it. */
-export const FXSAVE_BYTES = 512;
-export const XSAVE_HEADER_BYTES = 64;
+const FXSAVE_BYTES = 512;
+const XSAVE_HEADER_BYTES = 64;
 
 /** The region FXSAVE writes. @source Intel SDM 1, 10.5.1 */
 export const FXSAVE: Layout = layout(
@@ -26,7 +26,7 @@ export const XSAVE_HEAD: Layout = layout(
 );
 
 /** Names of the state components, by their bits in XCR0, XSS and XSTATE_BV. */
-export const XSTATE_COMPONENTS: readonly (string | undefined)[] = [
+const XSTATE_COMPONENTS: readonly (string | undefined)[] = [
   "x87",
   "sse",
   "avx",

@@ -1,71 +1,78 @@
-import type { Command } from "commander";
-import { type Inspection, inspectStream } from "../../migration/inspect.ts";
-import { formatCount } from "../../report/format.ts";
-import { renderTable } from "../../report/render.ts";
+import { type Command, InvalidArgumentError } from "commander";
+import { PFN_COUNT_MAX } from "../../base/units.ts";
+import { type Inspected, type Inspection, withInspection } from "../../migration/inspect.ts";
 import type { ImageSource } from "../../transport/image-file.ts";
 import type { Context } from "../context.ts";
+import { lookAtAddress, lookAtPage } from "../display/inspect/look.ts";
+import { parseSections, renderSections, SECTION_NAMES } from "../display/inspect/sections.ts";
 import { EXIT } from "../exit.ts";
 import { interruptible, withImage } from "../image-work.ts";
 import type { Registrar } from "../program.ts";
+
+interface InspectFlags {
+  readonly digest: boolean;
+  readonly section?: string;
+  readonly page?: number;
+  readonly at?: string;
+  readonly paging?: string;
+}
 
 /** xenferry inspect. */
 export function registerInspect({ program, run }: Registrar): void {
   program
     .command("inspect <file>")
     .description("say what is in a saved image ('-' is standard input)")
-    .option("--no-digest", "leave out the digest of the resulting memory")
-    .action((file: string, options: { readonly digest: boolean }, command: Command) =>
-      run(command, (context) => withImage(file, (image) => inspect(context, image, options))),
+    .option(
+      "--section <names>",
+      `what to print, separated by commas: ${SECTION_NAMES.join(", ")}, all (--json prints all)`,
+    )
+    .option("--page <pfn>", "dump one page of the guest's memory", parsePfn)
+    .option("--at <cr3:va>", "walk the guest's page tables; CR3 is a number, or 'vcpu0'")
+    .option("--paging <mode>", "for --at: 32-bit, pae, 4-level or 5-level, where it is not known")
+    .option("--no-digest", "leave out the digest of the resulting memory, and duplicates")
+    .action((file: string, flags: InspectFlags, command: Command) =>
+      run(command, (context) => withImage(file, (image) => inspect(context, image, flags))),
     );
 }
 
-async function inspect(
-  context: Context,
-  image: ImageSource,
-  options: { readonly digest: boolean },
-): Promise<number> {
+async function inspect(context: Context, image: ImageSource, flags: InspectFlags): Promise<number> {
   const { engine, reasons } = context.engine();
-  const report = await interruptible(context, image, () =>
-    inspectStream(image, {
-      pageDataHead: engine,
-      memoryDigest: options.digest ? "make" : "leave-out",
-      signal: context.signal,
-    }),
-  );
-  const { compression } = image;
-  const full = { ...report, compression, engine: { name: engine.name, reasons } };
-  context.result(full, () => describe(report));
-  return report.error === undefined ? EXIT.SUCCESS : EXIT.WORLD;
+  const sections = parseSections(flags.section);
+  const isLook = flags.page !== undefined || flags.at !== undefined;
+  const options = {
+    pageDataHead: engine,
+    engine,
+    memoryDigest: isLook ? "keep-pages" : flags.digest ? "make" : "leave-out",
+    signal: context.signal,
+  } as const;
+  const work = async (inspection: Inspection, inspected: Inspected) => {
+    if (isLook) {
+      await look(context, inspected, flags);
+    } else {
+      const { compression } = image;
+      const full = { ...inspection, compression, engine: { name: engine.name, reasons } };
+      context.result(full, () => renderSections(inspection, sections, context.width));
+    }
+    return inspection.error === undefined ? EXIT.SUCCESS : EXIT.WORLD;
+  };
+  return await interruptible(context, image, () => withInspection(image, options, work));
 }
 
-function describe(report: Inspection): string {
-  const head = ["layer", "record", "count", "bytes"];
-  const rows = report.records.map(({ layer, name, count, bytes }) => [
-    layer,
-    name,
-    formatCount(count),
-    formatCount(bytes),
-  ]);
-  const types = Object.entries(report.page_entries_by_type).map(
-    ([name, count]) => `${name} ${formatCount(count)}`,
-  );
-  const { distinct, entries } = report.frames;
-  const lines = [
-    renderTable(head, rows),
-    "",
-    `pages by type: ${types.join(", ")}`,
-    `frames: ${formatCount(distinct)} named ${formatCount(entries)} times`,
-  ];
-  if (report.memory_sha256 !== undefined) {
-    lines.push(`memory sha256: ${report.memory_sha256}`);
+async function look(context: Context, inspected: Inspected, flags: InspectFlags): Promise<void> {
+  if (flags.at !== undefined) {
+    const { result, text } = await lookAtAddress(inspected, flags.at, flags.paging);
+    context.result(result, text);
   }
-  lines.push(...report.faults.map(({ message }) => `fault: ${message}`));
-  if (report.error !== undefined) {
-    lines.push(`reading ended early: ${report.error.message}`);
+  if (flags.page !== undefined) {
+    const { result, text } = await lookAtPage(inspected, flags.page);
+    context.result(result, text);
   }
-  if (report.trailing_bytes > 0) {
-    const trailing = JSON.stringify(report.trailing);
-    lines.push(`after the end: ${report.trailing_bytes} octets: ${trailing}`);
+}
+
+function parsePfn(text: string): number {
+  const pfn = Number(text);
+  if (text.trim() === "" || !Number.isInteger(pfn) || pfn < 0 || pfn >= PFN_COUNT_MAX) {
+    throw new InvalidArgumentError("a frame's number is wanted, such as 4096 or 0x1000");
   }
-  return lines.join("\n");
+  return pfn;
 }
