@@ -9,6 +9,7 @@ import { memoryCase } from "./memory.ts";
 import { provenCase } from "./proven.ts";
 import { saveRestoreCase } from "./save-restore.ts";
 import { transferOptionsCases } from "./transfer-options.ts";
+import { verifyCase } from "./verify.ts";
 
 /** All cases of whole migrations. */
 export const MIGRATION_CASES: readonly MigrationCase[] = [
@@ -20,6 +21,7 @@ export const MIGRATION_CASES: readonly MigrationCase[] = [
   cpuMemoryCase,
   saveRestoreCase,
   convertCase,
+  verifyCase,
   ...transferOptionsCases,
   provenCase,
 ];

@@ -27,12 +27,14 @@ const CODES = {
   STREAM_XL_OPTIONAL_DATA: stream("xl's optional data is not a length and a configuration"),
   STREAM_XL_CONFIG: stream("the domain configuration in xl's header is missing or not JSON"),
   STREAM_GUEST_TYPE: stream("the domain header names a type of guest that does not exist"),
+  STREAM_GUEST_MISMATCH: stream("configuration and domain header name different types of guest"),
   STREAM_PAGE_SHIFT: stream("the domain header names a page size other than 4096 octets"),
   STREAM_NO_POLICY: stream("the image does not say what its guest was told of the CPU"),
   STREAM_COMPRESSION: stream("the compressed image is damaged or needs too large a window"),
 
   RECORD_TOO_LONG: stream("a record claims to be longer than any record may be"),
   RECORD_UNKNOWN: stream("a mandatory record is of a type this program does not know"),
+  RECORD_OPTIONAL: stream("libxl refuses optional records that it does not know"),
   RECORD_NOT_RESTORABLE: stream("the record cannot be restored: it is deprecated"),
   RECORD_GUEST_TYPE: stream("the record belongs to the other type of guest"),
   RECORD_BACK_CHANNEL: stream("the record belongs to the channel back to the sender"),
@@ -40,6 +42,7 @@ const CODES = {
   RECORD_VALUE: stream("a field of the record has a value that is not allowed"),
   RECORD_RESERVED: stream("reserved fields of the record are not zero"),
   RECORD_PADDING: stream("the padding after the record is not zero"),
+  RECORD_FRAME: stream("the record names a frame that the guest does not have as it should"),
   RECORD_EMPTY: stream("the record has no content and should have been left out"),
 
   PAGE_DATA_COUNT: stream("the page data names no page"),
@@ -47,6 +50,14 @@ const CODES = {
   PAGE_DATA_TYPE: stream("the page data has a page of a type that does not exist"),
   PAGE_DATA_RESERVED: stream("reserved bits of a pfn word are not zero"),
   PAGE_DATA_COMPRESSION: stream("the packed page data is damaged"),
+  PAGE_DATA_REPEATED: stream("the page data names a frame twice"),
+  PAGE_DATA_TABLE: stream(
+    "the page data of an HVM guest has a page table, which only PV guests have",
+  ),
+  PAGE_DATA_MEMORY: stream("the page data needs more memory than the configuration allows"),
+  PAGE_DATA_SCATTERED: stream("frames lie so far from each other that not all were followed"),
+  PAGE_DATA_VERIFY: stream("a page that was sent again to compare is not what it was"),
+  PAGE_DATA_VERIFY_NEW: stream("a page that was sent to compare had not been sent before"),
   PAGE_DATA_PFN: stream("the page data names a frame beyond 16 TiB"),
 
   LEGACY_NOT: stream("the stream is no legacy one, from before Xen 4.6, as was said"),

@@ -25,6 +25,7 @@ export interface PagesHandOver {
   readonly offset: number;
   readonly type: number;
   readonly bodyBytes: number;
+  readonly byteOrder: ByteOrder;
 }
 
 /** The answer to a {@link PagesHandOver}: what was taken, and the header read behind it. */
@@ -94,7 +95,7 @@ export interface ReaderOptions {
   readonly afterEnd?: "stop" | "read";
   /**
    * Whether the driver can take PAGE_DATA records off the reader; then a run of them is one event.
-   * Not for purpose `inspect`, and not for what follows VERIFY.
+   * With purpose `restore` packed ones too, and none that follow VERIFY.
    */
   readonly handsOverPages?: boolean;
   /**
@@ -102,6 +103,8 @@ export interface ReaderOptions {
    * stream is refused. `always`: what has no header of its own is taken for one.
    */
   readonly handsOverLegacy?: "recognised" | "always";
+  /** The outermost format, where it is known; else the first octets say. */
+  readonly format?: Layer;
 }
 
 /** Where a reader is: counts octets from the stream's start and knows the record around them. */
@@ -118,7 +121,7 @@ export class Cursor {
 
   constructor(options: ReaderOptions) {
     this.purpose = options.purpose ?? "restore";
-    this.handsOverPages = options.handsOverPages === true && this.purpose === "restore";
+    this.handsOverPages = options.handsOverPages === true;
   }
 
   /** Reads exactly `byteCount` octets; the view is valid until the next step. */

@@ -62,6 +62,7 @@ function* readOutermost(
 ): Steps<Layer | "legacy"> {
   const ident = (yield* cursor.exactly(IDENT_BYTES)).slice();
   const outermost = detectLayer(ident);
+  checkFormat(outermost, options.format);
   switch (outermost) {
     case "xl":
       return yield* readXl(cursor, codec, { ...options, magic: ident });
@@ -80,6 +81,14 @@ function* readOutermost(
       }
       yield* handOverLegacy(cursor, { ident, xl: undefined, options });
       return "legacy";
+  }
+}
+
+/** A legacy stream is told apart by whoever takes it, or not. */
+function checkFormat(found: ReturnType<typeof detectLayer>, expected: Layer | undefined): void {
+  if (expected !== undefined && found !== expected && found !== "legacy") {
+    const facts = { ...(found && { format: found }), formatExpected: expected };
+    throw new MigrationError("STREAM_NOT_AN_IMAGE", { offset: 0, ...facts });
   }
 }
 

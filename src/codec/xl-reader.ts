@@ -32,6 +32,10 @@ export function* readXlHeader(cursor: Cursor, magic: Uint8Array): Steps<XlHeader
   }
   const view = viewOf(rest.subarray(fieldsAt));
   const byteOrder = readByteOrder(view, offset);
+  if (byteOrder === "big") {
+    const facts = { offset: offset + FIELDS_OFFSET, layer: "xl" };
+    yield* cursor.refuse(new MigrationError("STREAM_BIG_ENDIAN", facts));
+  }
   const isLittle = byteOrder === "little";
   const mandatoryFlags = view.getUint32(4, isLittle);
   const optionalFlags = view.getUint32(8, isLittle);
@@ -59,11 +63,7 @@ function readByteOrder(view: DataView, offset: number): ByteOrder {
 }
 
 function* refuseFaults(cursor: Cursor, offset: number, header: XlHeader): Steps<void> {
-  const { byteOrder, mandatoryFlags, optionalData, config } = header;
-  if (byteOrder === "big") {
-    const facts = { offset: offset + 32, layer: "xl" };
-    yield* cursor.refuse(new MigrationError("STREAM_BIG_ENDIAN", facts));
-  }
+  const { mandatoryFlags, optionalData, config } = header;
   if ((mandatoryFlags & XL_MANDATORY_UNKNOWN_MASK) !== 0) {
     const facts = { offset: offset + 36, layer: "xl", mandatoryFlags };
     yield* cursor.refuse(new MigrationError("STREAM_XL_FLAGS", facts));

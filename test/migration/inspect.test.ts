@@ -68,7 +68,7 @@ describe("inspectStream", () => {
         { layer: "libxc", name: "PAGE_DATA", count: 2, bytes: 8 + 40 + 8192 + 8 + 16 + 8192 },
         { layer: "libxc", name: "X86_TSC_INFO", count: 1, bytes: 24 },
         { layer: "libxc", name: "HVM_PARAMS", count: 1, bytes: 40 },
-        { layer: "libxc", name: "HVM_CONTEXT", count: 1, bytes: 45 },
+        { layer: "libxc", name: "HVM_CONTEXT", count: 1, bytes: 56 },
         { layer: "libxc", name: "END", count: 1, bytes: 0 },
         { layer: "libxl", name: "EMULATOR_XENSTORE_DATA", count: 1, bytes: 69 },
         { layer: "libxl", name: "EMULATOR_CONTEXT", count: 1, bytes: 29 },

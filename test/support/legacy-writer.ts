@@ -149,7 +149,10 @@ export class LegacyParts {
 export const bareXtab: Entry = [0, 15];
 
 function pageOf([pfn, type, fill = 0]: Entry): readonly Uint8Array[] {
-  return type < 13 ? [page(pfn, fill)] : [];
+  if (type >= 13) {
+    return [];
+  }
+  return [typeof fill === "number" ? page(pfn, fill) : fill];
 }
 
 function vcpuOf(guestWidth: 4 | 8, { basic, extended, xsave }: VcpuParts): readonly Uint8Array[] {
