@@ -121,10 +121,10 @@ class Saving {
     }
   }
 
-  /** Writes the profile, if one is wanted. @throws MigrationError TRANSPORT_OPEN */
+  /** Reports and writes the profile, as wanted. @throws MigrationError TRANSPORT_OPEN */
   async tell(error?: unknown): Promise<void> {
     const totalBytes = this.#sink.offset;
-    await this.#record.write({ info: this.#info, engine: this.#engine, totalBytes, error });
+    await this.#record.tell({ info: this.#info, engine: this.#engine, totalBytes, error });
   }
 
   async #send(): Promise<void> {
