@@ -20,6 +20,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   migration: ["base", "format", "report", "codec", "engine", "transport", "guest"],
   helper: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration"],
   xen: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "helper"],
+  xl: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "helper"],
   cli: [
     "base",
     "format",
@@ -31,6 +32,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "migration",
     "helper",
     "xen",
+    "xl",
   ],
 };
 

@@ -58,7 +58,7 @@ const CODES = {
   GUEST_UNAVAILABLE: world("this kind of guest cannot run here"),
   GUEST_NOT_FOUND: world("no guest has that name; 'xenferry list' shows those there are"),
   GUEST_AMBIGUOUS: usage(
-    "a domain of Xen and an embedded guest both have that name; put 'xen:' or 'embedded:' before it",
+    "a domain of Xen and an embedded guest have that name; put 'xen:' or 'embedded:' before it",
   ),
   GUEST_NAME_TAKEN: world("a guest of that name exists already; destroy it or choose another name"),
   GUEST_CONFIG: usage("the guest's description is not valid"),

@@ -3,6 +3,7 @@ import { packageVersion } from "../base/version.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
+import { registerFarEnd } from "./commands/far-end.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerImageCommands } from "./commands/images.ts";
 import { registerMigrate } from "./commands/migrate.ts";
@@ -57,6 +58,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerImageCommands(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
+  registerFarEnd(registrar);
   return {
     run: async (args) => {
       await program.parseAsync([...args], { from: "user" });

@@ -17,7 +17,7 @@ export interface ProfileFrame {
 /** What happened: a profile without its frame. */
 export type ProfileContent = Omit<Profile, keyof ReturnType<typeof frameProfile>>;
 
-/** The version that this writes; PROFILE_VERSION lies beside the schema, which takes time to load. */
+/** The version that this writes; PROFILE_VERSION is beside the schema, which takes time to load. */
 const VERSION: Profile["profileVersion"] = 1;
 
 /** A profile with machine, versions, engine and guest, not checked. */

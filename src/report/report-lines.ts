@@ -14,7 +14,18 @@ export const REPORT_LINE_BYTES_MAX = 4096;
 
 /** A migration's progress, as `ProgressEvent` of the migration is written in a report. */
 export type ReportedProgress =
-  | { readonly kind: "phase"; readonly phase: string }
+  | {
+      readonly kind: "phase";
+      readonly phase:
+        | "setup"
+        | "precopy"
+        | "suspend"
+        | "stop-and-copy"
+        | "state"
+        | "handover"
+        | "resume"
+        | "done";
+    }
   | {
       readonly kind: "pages";
       readonly iteration: number;

@@ -6,8 +6,19 @@ const count = z.number().int().nonnegative();
 const pid = z.number().int().positive();
 const text = z.string().max(4096);
 
+const PHASES = [
+  "setup",
+  "precopy",
+  "suspend",
+  "stop-and-copy",
+  "state",
+  "handover",
+  "resume",
+  "done",
+] as const;
+
 const progressSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("phase"), phase: text }),
+  z.object({ kind: z.literal("phase"), phase: z.enum(PHASES) }),
   z.object({
     kind: z.literal("pages"),
     iteration: count,

@@ -10,7 +10,7 @@ import type { DomainInfo } from "./addon.ts";
 import { describeDomain, reportProfile } from "./profile.ts";
 
 /** Steps of a save from which on, or until which, something is measured, in their order. */
-export type SaveStep = "suspend" | "suspended" | "harvested" | "copied" | "ended";
+export type SaveStep = "suspend" | "suspended" | "harvested" | "copied" | "sent";
 
 /** What there is to say of a save when it ends, one way or the other. */
 export interface SaveEnding {
@@ -102,17 +102,17 @@ export class SaveRecord {
   /** As far as the helper sees it: what comes behind the stream is libxl's. */
   #downtime(): { readonly downtime?: Downtime } {
     const at = (step: SaveStep) => this.#reachedMs.get(step) ?? Number.NaN;
-    if (!this.#reachedMs.has("ended")) {
+    if (!this.#reachedMs.has("sent")) {
       return {};
     }
     const downtime = {
       suspendMs: at("suspended") - at("suspend"),
       harvestMs: at("harvested") - at("suspended"),
       finalCopyMs: at("copied") - at("harvested"),
-      stateMs: at("ended") - at("copied"),
+      stateMs: at("sent") - at("copied"),
       handoverMs: 0,
       resumeMs: 0,
-      totalMs: at("ended") - at("suspend"),
+      totalMs: at("sent") - at("suspend"),
     };
     return { downtime };
   }

@@ -151,7 +151,7 @@ class Saving {
     this.#record.reached("copied");
     const end = { type: LIBXC_RECORD.END, body: new Uint8Array(0) };
     await this.#writer.records([...source.stateRecords(), end]);
-    this.#record.reached("ended");
+    this.#record.reached("sent");
   }
 
   async #begin(): Promise<void> {
