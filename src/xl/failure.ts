@@ -54,15 +54,18 @@ function isInterruption({ error }: EndRecord): boolean {
   return error?.[0]?.code === "MIGRATION_INTERRUPTED";
 }
 
-/** The end whose failure is no consequence of the other's. */
+/**
+ * The end whose failure is no consequence of the other's. The target is asked first: what it fails
+ * with is plain, while the source may only find that nobody reads any more.
+ */
 function endAtFault({ near, far }: XlOutcome) {
   const source = { end: "source", record: near } as const;
   const target = { end: "target", record: far } as const;
-  const ends = [source, target];
+  const ends = [target, source];
   return (
     ends.find(({ record }) => record.error && !CONSEQUENCES.includes(record.error[0]?.code)) ??
     ends.find(({ record }) => record.error) ??
-    [target, source].find(({ record }) => reasonIn(record.text) !== undefined) ??
+    ends.find(({ record }) => reasonIn(record.text) !== undefined) ??
     source
   );
 }

@@ -444,6 +444,7 @@ describe("an interruption", () => {
     const { stderr, ...result } = await command.ended;
     expect(result).toMatchObject({ status });
     expect(stderr).toContain("MIGRATION_INTERRUPTED");
+    await host.until("xen", () => host.domains().length === 1);
     expect(host.domains()).toMatchObject([{ domid: 3, name: "web", state: "r-----" }]);
   });
 

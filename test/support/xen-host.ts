@@ -58,7 +58,8 @@ export class XenHost {
     this.program("helper", `exec ${node} ${here("save-helper.mjs")} "$@"`);
     const log = `printf '%s\\n' "$*" >> '${this.folder}/ssh.log'`;
     const options = `while [ "$1" = -p ] || [ "$1" = -q ]; do [ "$1" = -p ] && shift; shift; done`;
-    const far = `PATH='${this.folder}/far:/usr/bin:/bin' exec sh -c "$*"`;
+    const own = "-u LIBXL_SAVE_HELPER -u XENFERRY_REPORT";
+    const far = `exec env ${own} PATH='${this.folder}/far:/usr/bin:/bin' sh -c "exec $*"`;
     this.program("bin/ssh", `${log}; ${options}; shift; ${far}`);
     this.environment = {
       PATH: `${this.folder}/bin:/usr/bin:/bin`,
