@@ -23,6 +23,17 @@ class HostCall : public Napi::AsyncWorker {
     return promise;
   }
 
+  // The same on this thread, at once: for work that takes less than two changes of thread.
+  static Napi::Promise run(Napi::Env env, Work work) {
+    Napi::Promise::Deferred deferred{env};
+    try {
+      deferred.Resolve(Napi::Number::New(env, static_cast<double>(work())));
+    } catch (const std::system_error& error) {
+      deferred.Reject(make_failure(env, error));
+    }
+    return deferred.Promise();
+  }
+
  private:
   HostCall(Napi::Env env, std::vector<Napi::Object> used, Work work)
       : Napi::AsyncWorker(env), deferred_(env), work_(std::move(work)) {

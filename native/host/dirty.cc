@@ -8,19 +8,19 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
-#include <future>
 #include <system_error>
-#include <thread>
-#include <vector>
 
+#include "crew.h"
 #include "uapi.h"
 
 namespace xenferry::host {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
-// A thread's worth of pages: less is scanned before another thread has started.
+// Fewest pages that a thread scans at a time, whole words of a bitmap: less takes less than waking
+// it. Few large parts take less time than many small ones.
 constexpr std::size_t kPartPagesMin = 32 * 1024;
+constexpr std::size_t kPartsPerThread = 2;
 // Regions that one call returns; more calls cost the same (a scan resumes where it stopped).
 constexpr std::size_t kRegionsPerCall = 4096;
 
@@ -74,23 +74,20 @@ std::size_t scan_part(const TrackedRange& range, ScanMode mode, Bitmap out) {
 }  // namespace
 
 std::size_t scan_written(const TrackedRange& range, ScanMode mode, Bitmap out) {
-  const std::size_t threads_max = std::max(1U, std::thread::hardware_concurrency());
-  const std::size_t threads =
-      std::clamp<std::size_t>(range.page_count / kPartPagesMin, 1, threads_max);
-  const std::size_t part_pages = ((range.page_count + threads - 1) / threads + 63) / 64 * 64;
-  std::vector<std::future<std::size_t>> parts;
-  for (std::size_t first = 0; first < range.page_count; first += part_pages) {
+  Crew& crew = Crew::instance();
+  const std::size_t share = range.page_count / (kPartsPerThread * crew.size());
+  const std::size_t part_pages = std::max(kPartPagesMin, (share + 63) / 64 * 64);
+  const std::size_t part_count = (range.page_count + part_pages - 1) / part_pages;
+  std::atomic<std::size_t> written{0};
+  crew.run(part_count, [&](std::size_t number) {
+    const std::size_t first = number * part_pages;
     const TrackedRange part = {
         .pagemap_fd = range.pagemap_fd,
         .address = range.address + first * kPageBytes,
         .page_count = std::min(part_pages, range.page_count - first),
     };
-    const bool is_last = first + part_pages >= range.page_count;
-    parts.push_back(std::async(is_last ? std::launch::deferred : std::launch::async, scan_part,
-                               part, mode, out.subspan(first / 64)));
-  }
-  std::size_t written = 0;
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) written += part->get();
+    written += scan_part(part, mode, out.subspan(first / 64));
+  });
   return written;
 }
 

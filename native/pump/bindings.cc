@@ -26,7 +26,7 @@ namespace xenferry::pump {
 
 namespace {
 
-constexpr std::uint32_t kAbiVersion = 2;
+constexpr std::uint32_t kAbiVersion = 3;
 
 GuestRam ram_of(const Napi::Array& windows) {
   std::vector<Window> spans;
@@ -228,6 +228,12 @@ Napi::Value duplicate(const Info& info) {
   return Napi::Number::New(info.Env(), fd >= 0 ? fd : -errno);
 }
 
+// queuedBytes(fd): octets written that the peer has not taken yet.
+Napi::Value queued(const Info& info) {
+  const int fd = info[0].As<Napi::Number>().Int32Value();
+  return Napi::Number::New(info.Env(), static_cast<double>(queued_bytes(fd)));
+}
+
 // link(): the two ends of a new pipe of both directions, the caller's; a negative errno on failure.
 Napi::Value link_ends(const Napi::CallbackInfo& info) {
   std::array<int, 2> ends;
@@ -249,6 +255,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["hasZstd"] = Napi::Boolean::New(env, zstd::is_available());
   exports["receivePages"] = Napi::Function::New(env, receive_pages, "receivePages");
   exports["readNow"] = Napi::Function::New(env, read_now, "readNow");
+  exports["queuedBytes"] = Napi::Function::New(env, queued, "queuedBytes");
   exports["link"] = Napi::Function::New(env, link_ends, "link");
   exports["duplicate"] = Napi::Function::New(env, duplicate, "duplicate");
   return exports;

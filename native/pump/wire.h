@@ -41,6 +41,10 @@ class Outlet final : public RecordOutlet {
   std::vector<std::byte> copies_;
 };
 
+// Octets that were written to a socket or pipe and that the peer has not taken yet, as far as the
+// kernel knows: of TCP those without an acknowledgement. 0 for anything else.
+std::size_t queued_bytes(int fd) noexcept;
+
 // Where a stream comes from.
 class Inlet {
  public:

@@ -95,7 +95,9 @@ async function openGuest<Open>(
   const config = { ...configFromJson(entry.configText), name: entry.name };
   const handle = await GuestHandle.open(registry, entry);
   try {
-    return { handle, config, open: await opener(handle, config) };
+    const open = await opener(handle, config);
+    await rehearse(handle, config);
+    return { handle, config, open };
   } catch (error) {
     handle.close();
     throw error;
@@ -103,11 +105,11 @@ async function openGuest<Open>(
 }
 
 function sourceOf({ handle, config, open }: Opened<OpenSource>): GuestSource {
-  rehearse(config);
   return {
     ...shared({ handle, config, open }),
     memory: open.memory,
     logDirty: open.logDirty,
+    rehearse: () => rehearseOnce(handle, config),
     suspend: () => handle.tell("suspend"),
     pause: () => handle.tell("pause"),
     resume: () => handle.start("running"),
@@ -116,7 +118,6 @@ function sourceOf({ handle, config, open }: Opened<OpenSource>): GuestSource {
 }
 
 function sinkOf({ handle, config, open }: Opened<OpenSink>): GuestSink {
-  rehearse(config);
   return {
     ...shared({ handle, config, open }),
     memory: open.memory,
@@ -127,14 +128,23 @@ function sinkOf({ handle, config, open }: Opened<OpenSink>): GuestSink {
   };
 }
 
+/** How often: V8 compiles in stages. */
+const REHEARSALS = 10;
+
 /**
- * Runs what will be run once, while the guest stands still: the first run of a piece of JavaScript
- * takes a millisecond that a downtime should not have.
+ * Runs what will be run once, while the guest stands still: the first runs of a piece of JavaScript
+ * take a millisecond that a downtime should not have.
  */
-function rehearse(config: GuestConfig): void {
+async function rehearse(handle: GuestHandle, config: GuestConfig): Promise<void> {
+  for (let run = 0; run < REHEARSALS; run++) {
+    await rehearseOnce(handle, config);
+  }
+}
+
+async function rehearseOnce(handle: GuestHandle, config: GuestConfig): Promise<void> {
   const vcpu = { stores: 0n, reads: 0n, faults: 0n, prng: 0n, cursor: 0n, versions: 0n };
   const states = Array.from({ length: config.vcpus }, () => vcpu);
-  decodeGuestState(encodeHvmState(states), config);
+  await handle.rehearse(decodeGuestState(encodeHvmState(states), config));
 }
 
 /** What the saving and the restoring side of a guest have in common. */

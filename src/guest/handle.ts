@@ -6,6 +6,7 @@ import {
   type ControlOptions,
   type ControlReply,
   connectControl,
+  formatControlLine,
   numberField,
   textField,
 } from "./control.ts";
@@ -84,11 +85,14 @@ export class GuestHandle {
   }
 
   async setVcpuStates(states: readonly VcpuState[]): Promise<void> {
-    const fields = states.map(({ stores, reads, faults, prng, cursor, versions }, vcpu) => [
-      `v${vcpu}`,
-      [stores, reads, faults, prng, cursor, versions].join(","),
-    ]);
-    await this.#client.request("set-state", Object.fromEntries(fields));
+    await this.#client.request("set-state", stateFields(states));
+  }
+
+  /** Runs what the calls above and `rename` run, and asks nothing of the guest but its status. */
+  async rehearse(states: readonly VcpuState[]): Promise<void> {
+    await this.#registry.move(this.#entry, this.#entry.name);
+    formatControlLine("set-state", stateFields(states));
+    await this.status();
   }
 
   async rename(name: string): Promise<void> {
@@ -105,6 +109,14 @@ export class GuestHandle {
   close(): void {
     this.#client.close();
   }
+}
+
+function stateFields(states: readonly VcpuState[]): ControlFields {
+  const fields = states.map(({ stores, reads, faults, prng, cursor, versions }, vcpu) => [
+    `v${vcpu}`,
+    [stores, reads, faults, prng, cursor, versions].join(","),
+  ]);
+  return Object.fromEntries(fields);
 }
 
 function ignoreLost(error: unknown): void {

@@ -237,8 +237,8 @@ function decodeCpu(cpu: Uint8Array, offset: number): VcpuState {
     versions: word("versions"),
   };
   const expected = encodeCpu(vcpu);
-  const differs = cpu.findIndex((byte, index) => byte !== expected[index]);
-  if (differs !== -1) {
+  if (Buffer.compare(expected, cpu) !== 0) {
+    const differs = cpu.findIndex((byte, index) => byte !== expected[index]);
     throw refused(
       HVM_CONTEXT,
       offset + differs,

@@ -131,6 +131,8 @@ export interface GuestSource {
   readonly config: GuestConfig;
   readonly memory: SourceMemory;
   readonly logDirty: LogDirty;
+  /** Runs what a suspension will run, so that no code and no data is cold then; changes nothing. */
+  rehearse(): Promise<void>;
   /** Stops every vCPU between two stores; resolves when all have stopped. */
   suspend(): Promise<void>;
   /** Stops every vCPU at the user's request; the guest did not agree to anything. */

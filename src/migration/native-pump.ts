@@ -15,6 +15,7 @@ import {
   type PumpSender,
   pumpError,
 } from "../transport/pump-addon.ts";
+import { drainPipe } from "./drain.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 import { randomDigestKey } from "./page-digests.ts";
 import type {
@@ -111,6 +112,12 @@ class NativePump implements SendPump, PumpExtras {
     this.#channels.push(joined);
     if (isFirst) {
       this.#sending?.join(joined);
+    }
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    for (const { sink } of this.#channels) {
+      await drainPipe(this.#addon, sink, signal);
     }
   }
 

@@ -8,6 +8,8 @@ import { RECORD_HEADER_BYTES } from "../format/libxc.ts";
 import { PAGE_ALIGN_BYTES, PAGE_ALIGNMENT, pageAlignmentBytes } from "../format/page-alignment.ts";
 import { PAGE_TYPE } from "../format/page-type.ts";
 import type { SourceMemory } from "../guest/types.ts";
+import { probePump } from "../transport/pump-addon.ts";
+import { drainPipe } from "./drain.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 import { PageDigests } from "./page-digests.ts";
 import type { PumpCounts, PumpJob, PumpOptions, SendPump } from "./pump.ts";
@@ -40,7 +42,8 @@ export function createPortablePump(parts: Parts): SendPump {
   const digests =
     options.skipsUnchanged === true ? new PageDigests(engine, memory.pfnCount) : undefined;
   const send = (job: PumpJob) => new Sending(parts, { slots, throttle, digests, job }).run();
-  return { name: "portable", directBytes: 0, send };
+  const drain = (signal: AbortSignal) => drainPipe(probePump().addon, parts.sink, signal);
+  return { name: "portable", directBytes: 0, send, drain };
 }
 
 /** Buffers of one batch; free again when `idle` resolves. */

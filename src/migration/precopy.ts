@@ -78,7 +78,10 @@ export class MemoryTransfer {
     }
   }
 
-  /** Reads the dirty bitmap of the suspended guest and adds it to what is still to be sent. */
+  /**
+   * Reads the dirty bitmap and adds it to what is still to be sent: of the suspended guest, and
+   * once shortly before, so that what the kernel has to read is in the caches by then.
+   */
   async harvest(): Promise<void> {
     const { guest, engine } = this.#parts;
     this.#waitingPages += await guest.logDirty.cleanDirty(this.#dirty);
@@ -113,6 +116,7 @@ export class MemoryTransfer {
     const startMs = clock.nowMs();
     const pagesPlanned = this.#waitingPages;
     const counts = await this.#send(pagesPlanned);
+    await this.#parts.pump.drain(this.#parts.signal);
     this.#deferredPages += counts.pagesDeferred;
     const sentMs = clock.nowMs();
     const dirtyPagesAtEnd = await guest.logDirty.cleanDirty(this.#dirty);

@@ -67,6 +67,13 @@ export interface SendPump {
    * @throws MigrationError TRANSPORT_LOST, GUEST_LOST, MIGRATION_INTERRUPTED
    */
   send(job: PumpJob): Promise<PumpCounts>;
+  /**
+   * Waits until the peer has taken what was sent, as far as this end can know: what is still on its
+   * way when the guest is suspended lengthens its downtime.
+   *
+   * @throws MigrationError MIGRATION_INTERRUPTED
+   */
+  drain(signal: AbortSignal): Promise<void>;
   /** What only a pump with threads of its own can; to be used where the receiver agreed to it. */
   readonly extras?: PumpExtras | undefined;
 }

@@ -121,6 +121,7 @@ function nobody(): GuestSource {
       peekDirty: async () => 1,
       disable: doNothing,
     },
+    rehearse: doNothing,
     suspend: doNothing,
     pause: doNothing,
     resume: doNothing,

@@ -133,6 +133,7 @@ class Restoring {
   readonly #state: StateRecord[] = [];
   #config: GuestConfig | undefined;
   #sink: GuestSink | undefined;
+  #applied: Promise<void> | undefined;
   #isVerifying = false;
   #pages = 0;
 
@@ -168,7 +169,7 @@ class Restoring {
 
   async finish() {
     const { config, sink } = this.#ready(0);
-    await sink.applyState(this.#state);
+    await (this.#applied ?? sink.applyState(this.#state));
     return { config, sink, pages: this.#pages };
   }
 
@@ -190,13 +191,21 @@ class Restoring {
     if (layer !== "libxc") {
       return;
     }
-    if (STATE_RECORDS.has(type)) {
+    if (type === LIBXC_RECORD.END) {
+      this.#applyState();
+    } else if (STATE_RECORDS.has(type)) {
       this.#state.push({ type, body: body.slice() });
     } else if (type === LIBXC_RECORD.VERIFY) {
       this.#isVerifying = true;
     } else if (!IGNORED_RECORDS.has(type)) {
       throw new MigrationError("GUEST_STATE", { offset, record: name ?? type });
     }
+  }
+
+  /** The state is complete: it is put in while the rest of the stream is read. */
+  #applyState(): void {
+    this.#applied = this.#ready(0).sink.applyState(this.#state);
+    this.#applied.catch(() => undefined);
   }
 
   /**
@@ -233,7 +242,6 @@ class Restoring {
 
 /** Records that say nothing an embedded guest needs. */
 const IGNORED_RECORDS: ReadonlySet<number> = new Set([
-  LIBXC_RECORD.END,
   LIBXC_RECORD.STATIC_DATA_END,
   LIBXC_RECORD.X86_CPUID_POLICY,
   LIBXC_RECORD.X86_MSR_POLICY,

@@ -29,7 +29,8 @@ interface Parts {
 export class TargetChannels implements OwnRecords {
   readonly #parts: Parts;
   readonly #readers = new Map<number, ChannelReader>();
-  readonly #closing = new AbortController();
+  /** Ends reading from channels; there is none unless some may join. */
+  #closing: AbortController | undefined;
   #failure: unknown;
 
   constructor(parts: Parts) {
@@ -58,8 +59,10 @@ export class TargetChannels implements OwnRecords {
     const isOpen = addon !== undefined && door !== undefined;
     const channels = isOpen ? Math.max(1, Math.min(offer.channels, CHANNELS_MAX)) : 1;
     if (channels > 1) {
+      const closing = new AbortController();
+      this.#closing = closing;
       const taker = (source: ByteSource) =>
-        pageTaker({ source, engine, signal: this.#closing.signal, memory: () => memory });
+        pageTaker({ source, engine, signal: closing.signal, memory: () => memory });
       door?.open(token, (channel, joining) => {
         if (channel >= channels || !this.#join(channel, joining, taker(joining.source))) {
           void joining.close();
@@ -93,6 +96,9 @@ export class TargetChannels implements OwnRecords {
 
   /** Lets nothing more in, and waits until no channel stores in the guest's RAM any more. */
   async stop(): Promise<void> {
+    if (this.#closing === undefined) {
+      return;
+    }
     this.#parts.door?.close();
     this.#closing.abort();
     await Promise.all([...this.#readers.values()].map((reader) => reader.idle()));
@@ -116,7 +122,7 @@ export class TargetChannels implements OwnRecords {
   }
 
   #fail(error: unknown): void {
-    if (this.#failure === undefined && !this.#closing.signal.aborted) {
+    if (this.#failure === undefined && this.#closing?.signal.aborted === false) {
       this.#failure = error;
       this.#parts.onFailure();
     }

@@ -44,8 +44,8 @@ export interface TransferOutcome {
   readonly harvestMs: number;
   readonly finalCopyMs: number;
   readonly stateMs: number;
-  /** Counters of the suspended guest. */
-  readonly vcpusAtStop: readonly VcpuCounters[];
+  /** Counters of the suspended guest: asked for behind END, as nothing waits for them. */
+  readonly vcpusAtStop: Promise<readonly VcpuCounters[]>;
   /** Octets of the stream, headers included. */
   readonly totalBytes: number;
   /** Lets the guest run on here, or stay paused if it was: for failures after the stream. */
@@ -96,6 +96,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     undo.disablesLogDirty();
     await guest.logDirty.enable();
     stopReason = await memory.precopy();
+    await memory.harvest();
+    await guest.rehearse();
   }
   throwIfAborted();
 
@@ -107,14 +109,12 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   }
   const suspendedMs = clock.nowMs();
   onProgress({ kind: "phase", phase: "stop-and-copy" });
-  // The harvest takes longest, so it is asked for first.
-  const harvest = isLive ? memory.harvest() : Promise.resolve();
-  const atStop = guest.status();
+  // Answered while the bitmap is read and pages are sent.
   const state = guest.state();
-  for (const answer of [harvest, atStop, state]) {
-    answer.catch(() => undefined);
+  state.catch(() => undefined);
+  if (isLive) {
+    await memory.harvest();
   }
-  await harvest;
   const finalStartMs = clock.nowMs();
   await memory.finalCopy();
   const stateStartMs = clock.nowMs();
@@ -122,6 +122,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   throwIfAborted();
   await writer.finish(await state);
   const streamEndMs = clock.nowMs();
+  const vcpusAtStop = guest.status().then(({ vcpus }) => vcpus);
+  vcpusAtStop.catch(() => undefined);
   return {
     iterations: memory.iterations,
     stopReason,
@@ -133,7 +135,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     harvestMs: finalStartMs - suspendedMs,
     finalCopyMs: stateStartMs - finalStartMs,
     stateMs: streamEndMs - stateStartMs,
-    vcpusAtStop: (await atStop).vcpus,
+    vcpusAtStop,
     totalBytes: sink.offset,
     takeBack: () => undo.run(undefined),
   };

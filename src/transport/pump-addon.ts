@@ -3,7 +3,7 @@ import { type ErrorCode, MigrationError } from "../base/errors.ts";
 import type { Window } from "../base/window.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 
 /** A wish to stop: `fire` may come at any moment and is kept. */
 export interface PumpCancel {
@@ -159,6 +159,11 @@ export interface PumpAddon {
   receivePages(job: ReceiveJob): Promise<PumpResult<ReceivedPages>>;
   /** Octets read now, 0 at the end, -1 where there are none yet. */
   readNow(fd: number, bytes: Uint8Array): number | { readonly failure: PumpFailure };
+  /**
+   * Octets written to a socket or pipe that the peer has not taken yet, as far as the kernel knows:
+   * of TCP those without an acknowledgement. 0 for anything else.
+   */
+  queuedBytes(fd: number): number;
   /** The two ends of a new pipe of both directions, the caller's; a negative errno on failure. */
   link(): readonly [number, number] | number;
   /** A descriptor of the caller's own on the same pipe; a negative errno on failure. */

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink } from "../base/io.ts";
+import { drainPipe } from "../migration/drain.ts";
 import { throwIfInterrupted } from "../migration/interruption.ts";
 import type { PumpCounts, PumpJob, SendPump } from "../migration/pump.ts";
 import { type PumpAddon, pumpError } from "../transport/pump-addon.ts";
@@ -60,6 +61,10 @@ export class DomainPump implements SendPump {
   /** Says that the guest stands still: what cannot be sent from now on is a failure. */
   suspended(): void {
     this.#isSuspended = true;
+  }
+
+  drain(signal: AbortSignal): Promise<void> {
+    return drainPipe(this.#pipes, this.#sink, signal);
   }
 
   async send(job: PumpJob): Promise<PumpCounts> {

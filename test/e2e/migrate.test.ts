@@ -62,7 +62,7 @@ describe.each(KINDS)("migration of a %s guest", (kind) => {
     expect(iterations[0]).toMatchObject({ iteration: 0, phase: "precopy", pagesPlanned: 2048 });
     expect(iterations.at(-1)).toMatchObject({ phase: "stop-and-copy", dirtyPagesAtEnd: "unknown" });
     const there = await arrived();
-    const stopped = vcpusAtStop.reduce((total, { stores }) => total + stores, 0n);
+    const stopped = (await vcpusAtStop).reduce((total, { stores }) => total + stores, 0n);
     expect(await storesOf(there)).toBeGreaterThanOrEqual(stopped);
     await there.cleanup();
   });

@@ -89,7 +89,7 @@ describe.each(KINDS)("saving a %s guest", (kind) => {
   test.runIf(isHere)("ends it, and restoring lets it go on", async () => {
     const guest = await create();
     await storesMore(guest, 50);
-    const { vcpusAtStop } = await save(guest, "destroy");
+    const vcpusAtStop = await (await save(guest, "destroy")).vcpusAtStop;
     await guest.cleanup();
     expect(await listGuests(place)).toEqual([]);
     const restored = await restore();

@@ -136,6 +136,24 @@ describe.each(KINDS)("%s guest", (kind) => {
     await guest.cleanup();
   });
 
+  test.runIf(isHere)(
+    "logs stores all over a memory that several threads look through",
+    async () => {
+      const guest = await create("memory=512M,dirty=20000p,fill=zero,hot=100%,read=0", "paused");
+      await guest.logDirty.enable();
+      await guest.resume();
+      await storesMore(guest, 2000);
+      await guest.suspend();
+      const populated = new Uint8Array(bitmapBytes(guest.memory.pfnCount));
+      await guest.memory.populated(populated);
+      const dirty = await dirtyPfns(guest);
+      expect(dirty.length).toBeGreaterThan(1000);
+      expect([...dirty]).toEqual([...bitsOf(populated)]);
+      expect(new Set(dirty.map((pfn) => pfn >> 15))).toEqual(new Set([0, 1, 2, 3]));
+      await guest.cleanup();
+    },
+  );
+
   test.runIf(isHere)("knows which pages may hold anything", async () => {
     const guest = await create("memory=8M,dirty=4000p,fill=zero,hot=16K,read=0");
     await storesMore(guest, 30);

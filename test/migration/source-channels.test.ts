@@ -57,6 +57,7 @@ async function channelsUsed(options: ChannelOptions, rateOf: (channels: number) 
     name: "native",
     directBytes: 0,
     extras,
+    drain: async () => undefined,
     send: () => Promise.reject(new Error("unused")),
   };
   const source = new SourceChannels({

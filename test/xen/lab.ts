@@ -14,9 +14,9 @@ const CANNOT_BUILD = 77;
 const MEMORY_MIB = 3072;
 const DOM0_MEMORY_MIB = 1536;
 /**
- * With SMAP, QEMU 7.2 kills PV kernels; with RDTSCP, Xen gives PVH guests a fault. With AVX, programs
- * in dom0 compute with registers of whoever ran before while guests are busy: Node.js crashes, and
- * data is misread.
+ * With SMAP, QEMU 7.2 kills PV kernels; with RDTSCP, Xen gives PVH guests a fault. With AVX,
+ * programs in dom0 compute with registers of whoever ran before while guests are busy: Node.js
+ * crashes, and data is misread.
  */
 const CPU_MODEL = "max,-smap,-rdtscp,-avx,-avx2,-f16c,-fma";
 const XEN_OPTIONS =

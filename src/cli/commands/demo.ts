@@ -112,7 +112,7 @@ async function migrateNewGuest(
     } as const;
     const profile = await runTransfer(context, transferTask, async (transfer) => {
       const outcome = await migrateGuest({ ...transfer, connection });
-      vcpusAtStop = outcome.vcpusAtStop;
+      vcpusAtStop = await outcome.vcpusAtStop;
       return outcome;
     });
     context.announce(profile, `\n${renderProfile(profile)}`);
