@@ -198,11 +198,17 @@ describe("save", () => {
   });
 
   test("hands settings to the helper, and only those asked for", async () => {
-    host.program("helper", 'env | grep ^XENFERRY_ | sort >&2; echo "$0" >&2; exit 1');
+    host.program("helper", `env | grep ^XENFERRY_ | sort > '${host.path("settings")}'; exit 1`);
     const options = ["--bandwidth-max", "5M", "--zero-pages", "send"];
-    await run("--engine", "wasm", "save", "web", "web.xl", ...options);
-    const { stderr } = await run("--engine", "wasm", "save", "web", "web.xl", ...options);
-    expect(stderr).toContain("xl save");
+    const { status } = await run("--engine", "wasm", "save", "web", "web.xl", ...options);
+    expect(status).toBe(1);
+    expect(readFileSync(host.path("settings"), "utf8").trim().split("\n")).toEqual([
+      "XENFERRY_BANDWIDTH_MAX=5242880",
+      "XENFERRY_ENGINE=wasm",
+      "XENFERRY_REPORT=stderr",
+      `XENFERRY_RUN_DIR=${host.path("run")}`,
+      "XENFERRY_ZERO_PAGES=send",
+    ]);
   });
 
   test("shows the helper's reason when it fails, and leaves no file", async () => {
