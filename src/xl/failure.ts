@@ -19,6 +19,19 @@ const CONSEQUENCES: readonly (string | undefined)[] = [
   "HELPER_LIBXL_GONE",
 ];
 
+/** Lines of each end that are shown after a failure. */
+const WORDS_LINES_MAX = 10;
+
+/** Shows the last words of `xl` at both ends. */
+export function tellWords({ near, far }: XlOutcome, note: (line: string) => void): void {
+  for (const line of near.text.slice(-WORDS_LINES_MAX)) {
+    note(`xl: ${line}`);
+  }
+  for (const line of far.text.slice(-WORDS_LINES_MAX)) {
+    note(`target: ${line}`);
+  }
+}
+
 /**
  * Why it failed: the reason of the helper at whose end it began, else the words of `xl`. Undefined
  * if it did not fail.

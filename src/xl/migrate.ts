@@ -1,6 +1,6 @@
 import type { JoinedProfile } from "../report/joined-profile.ts";
 import type { ListedDomain } from "./domains.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, tellWords } from "./failure.ts";
 import { askFarEnd, type ClockOffset, FAR_END_WORDS } from "./far-end.ts";
 import { joinProfiles } from "./join-profiles.ts";
 import { runXl, type XlTask } from "./operation.ts";
@@ -29,7 +29,7 @@ export interface XlMigrate extends Omit<XlTask, "args"> {
  *   it was; HANDSHAKE_UNDECIDED; TRANSPORT_OPEN ssh does not get there
  */
 export async function migrateByXl(migrate: XlMigrate): Promise<JoinedProfile> {
-  const { xl, domain, address, host, signal, onProfile } = migrate;
+  const { xl, domain, address, host, signal, note, onProfile } = migrate;
   const xenVersion = await xl.version();
   const { helper, clock } = await farHelper(migrate);
   const receiver = receiverCommand({ ...migrate, address, localXl: xl.program, helper });
@@ -41,6 +41,7 @@ export async function migrateByXl(migrate: XlMigrate): Promise<JoinedProfile> {
   const profile = joinProfiles({ outcome, domain, host, xenVersion, clock, errorCode });
   await onProfile(profile);
   if (failure !== undefined) {
+    tellWords(outcome, note);
     throw failure;
   }
   return profile;

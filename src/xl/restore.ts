@@ -1,5 +1,5 @@
 import type { Profile } from "../report/profile.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, tellWords } from "./failure.ts";
 import { runXl, type XlTask } from "./operation.ts";
 import { profileOf } from "./outcome-profile.ts";
 
@@ -31,7 +31,7 @@ export interface XlRestored {
  * @throws MigrationError XL_FAILED, MIGRATION_INTERRUPTED; nothing of the guest is left then.
  */
 export async function restoreByXl(restore: XlRestore): Promise<XlRestored> {
-  const { file, config, name, signal, onProfile } = restore;
+  const { file, config, name, signal, note, onProfile } = restore;
   const options = [...(restore.isPaused ? ["-p"] : []), ...(restore.isMonitored ? [] : ["-e"])];
   const files = config === undefined ? [file] : [config, file];
   const outcome = await runXl({ ...restore, args: ["restore", ...options, "--", ...files] });
@@ -41,6 +41,7 @@ export async function restoreByXl(restore: XlRestore): Promise<XlRestored> {
   }
   const failure = failureOf(outcome, { command: "restore", signal });
   if (failure !== undefined) {
+    tellWords(outcome, note);
     throw failure;
   }
   return { domid: outcome.near.domid, profile, totalMs: outcome.endMs - outcome.startMs };

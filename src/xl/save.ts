@@ -3,7 +3,7 @@ import { MigrationError } from "../base/errors.ts";
 import type { Profile } from "../report/profile.ts";
 import { temporaryBeside } from "../transport/file-sink.ts";
 import type { ListedDomain } from "./domains.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, tellWords } from "./failure.ts";
 import { runXl, type XlTask } from "./operation.ts";
 import { profileOf } from "./outcome-profile.ts";
 import { guestState } from "./state.ts";
@@ -35,7 +35,7 @@ const AFTER_OPTIONS = { destroy: [], continue: ["-c"], pause: ["-p"] } as const;
  * @throws MigrationError XL_FAILED, MIGRATION_INTERRUPTED; TRANSPORT_OPEN, TRANSPORT_LOST the file
  */
 export async function saveByXl(save: XlSave): Promise<XlSaved> {
-  const { xl, domain, file, after, signal, onProfile } = save;
+  const { xl, domain, file, after, signal, note, onProfile } = save;
   const temporary = temporaryBeside(file);
   await createFile(temporary, file);
   const args = ["save", ...AFTER_OPTIONS[after], "--", String(domain.domid), temporary];
@@ -47,6 +47,7 @@ export async function saveByXl(save: XlSave): Promise<XlSaved> {
   const guest = outcome.status === 0 ? undefined : await guestState(xl, domain);
   const failure = failureOf(outcome, { command: "save", signal, guest });
   if (failure !== undefined) {
+    tellWords(outcome, note);
     await rm(temporary, { force: true });
     throw failure;
   }

@@ -282,6 +282,7 @@ describe("restore", () => {
     expect(status).toBe(1);
     expect(stderr).toContain("xl restore");
     expect(stderr).toContain("because: a call failed");
+    expect(stderr).toMatch(/^xl: xc: error: /m);
     expect(host.domains()).toEqual([]);
   });
 });
