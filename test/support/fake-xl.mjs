@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /**
- * Behaves as `xl` does, towards who runs it and towards the save helper it runs, on made-up domains:
- * those of files `NUMBER.json` in the folder FAKE_XL, where `calls` gets a line for each command.
+ * Behaves as `xl` does, towards who runs it and towards the save helper it runs, on made-up
+ * domains: those of files `NUMBER.json` in the folder FAKE_XL, where `calls` gets a line for each
+ * command.
  *
  * FAKE_XL_MODE: "not-xen" there is no Xen; "strange" prints what no xl prints; "refuse" a domain
- * that arrives cannot be started; "silent" no receiver answers; "vanish" no report
- * comes; "slow" waits before permission until the file `go` is there.
+ * that arrives cannot be started; "vanish" no report comes; "slow" waits before permission until
+ * the file `go` is there.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -85,20 +86,22 @@ function list(args) {
   if (MODE === "strange" && args[0] !== "-l") {
     process.stdout.write("what is this\nthis is no list\n");
   } else if (args[0] === "-l") {
-    const long = domains().map(({ domid, name, type }) => ({
-      domid,
-      config: { c_info: { name, type } },
-    }));
-    process.stdout.write(`${JSON.stringify(long)}\n`);
+    process.stdout.write(`${JSON.stringify(domains().map(longForm))}\n`);
   } else {
-    const lines = [{ name: "Domain-0", domid: 0, mib: 1536, vcpus: 2 }, ...domains()].map(
-      ({ name, domid, mib, vcpus, state = "r-----" }) =>
-        `${name.padEnd(40)} ${String(domid).padStart(5)} ${mib} ${vcpus}     ${state}  ${(1.5).toFixed(1).padStart(8)}`,
-    );
-    process.stdout.write(
-      `Name                                        ID   Mem VCPUs\tState\tTime(s)\n${lines.join("\n")}\n`,
-    );
+    const lines = [{ name: "Domain-0", domid: 0, mib: 1536, vcpus: 2 }, ...domains()].map(lineOf);
+    process.stdout.write(`${[LIST_HEAD, ...lines].join("\n")}\n`);
   }
+}
+
+const LIST_HEAD = "Name                                        ID   Mem VCPUs\tState\tTime(s)";
+
+function longForm({ domid, name, type }) {
+  return { domid, config: { c_info: { name, type } } };
+}
+
+function lineOf({ name, domid, mib, vcpus, state = "r-----" }) {
+  const numbers = [String(domid).padStart(5), String(mib).padStart(5), String(vcpus).padStart(5)];
+  return `${name.padEnd(40)} ${numbers.join(" ")}     ${state}       1.5`;
 }
 
 /** Runs the helper as libxl does; resolves with whether it did its work. */
@@ -329,9 +332,6 @@ function tell(sentence) {
 }
 
 async function migrateReceive(args) {
-  if (MODE === "silent") {
-    await new Promise((resolve) => setTimeout(resolve, 600_000));
-  }
   say("migration target: Ready to receive domain.");
   writeSync(1, BANNER);
   const domain = readDomain(0);

@@ -3,9 +3,9 @@
  *
  * TEST_STEPS is a list of steps, each a list of a word and its arguments: a method of the channel
  * ("suspend", …), or "wait" for the abort, "write" hexadecimal digits to the stream, "take" octets
- * of it, "fail" with the error of a call, "tell" what a method of the reporter takes. TEST_CLEANUP are steps that are taken whatever happened.
- * TEST_RESULTS are the two frames that a restore gives. TEST_RESTORE_STEPS are a restore's steps where
- * they differ.
+ * of it, "fail" with the error of a call, "tell" what a method of the reporter takes. TEST_CLEANUP
+ * are steps that are taken whatever happened. TEST_RESULTS are the two frames that a restore gives,
+ * and TEST_RESTORE_STEPS its steps where they differ.
  */
 import { once } from "node:events";
 import { readSync, writeSync } from "node:fs";

@@ -38,12 +38,11 @@ export interface HostResult {
 }
 
 /**
- * A machine with a made-up `xl` and `ssh` in its PATH, whose helper follows a script; `ssh` leads to
- * the same domains, by what is in the folder `far`.
+ * A machine with a made-up `xl` and `ssh` in its PATH, whose helper follows a script; `ssh` leads
+ * to the same domains, by what is in the folder `far`.
  */
 export class XenHost {
   readonly folder = mkdtempSync(path.join(tmpdir(), "xenferry-xl-"));
-  /** A script's steps for both ends; see save-helper.mjs. */
   readonly environment: Record<string, string>;
 
   constructor() {

@@ -28,7 +28,8 @@ function ask(before: string, answer: string, signal = new AbortController().sign
   return askFarEnd(shellCommand([process.execPath, file]), { environment: process.env, signal });
 }
 
-const TELL = `console.log(JSON.stringify({ clockMs: Number(process.hrtime.bigint()) / 1e6 + ${AHEAD_MS} }));`;
+const NOW = "Number(process.hrtime.bigint()) / 1e6";
+const TELL = `console.log(JSON.stringify({ clockMs: ${NOW} + ${AHEAD_MS} }));`;
 
 test("learns the helper and how far ahead the clock is", async () => {
   const there = await ask(`console.log('${HELPER}');`, TELL);
