@@ -52,6 +52,7 @@ export function registerSave({ program, run }: Registrar): void {
       .addOption(fileAccessOption("aligned pages are written")),
   ).action((name: string, file: string, options: SaveOptions, command: Command) =>
     run(command, async (context) => {
+      checkOptions(options);
       const guest = await chooseGuest(name, context);
       return guest.kind === "xen"
         ? saveDomain(context, { guest, file, command }, options)
@@ -118,18 +119,22 @@ async function save(
   }
 }
 
-/** How pages lie in the file and come there. */
-function filePages({ alignPages, fileAccess }: SaveOptions) {
-  if (alignPages !== true && fileAccess !== "auto") {
+/** @throws MigrationError USAGE_ARGUMENT: no guest whatever could be saved so */
+function checkOptions(options: SaveOptions): void {
+  if (options.alignPages !== true && options.fileAccess !== "auto") {
     throw new MigrationError("USAGE_ARGUMENT", { needs: "--align-pages with --file-access" });
   }
+  if (options.continue === true && options.paused === true) {
+    throw new MigrationError("USAGE_ARGUMENT", { needs: "-c or -p, not both" });
+  }
+}
+
+/** How pages lie in the file and come there. */
+function filePages({ alignPages, fileAccess }: SaveOptions) {
   return { alignsPages: alignPages === true, fileAccess };
 }
 
 function afterSave(options: SaveOptions): AfterSave {
-  if (options.continue === true && options.paused === true) {
-    throw new MigrationError("USAGE_ARGUMENT", { needs: "-c or -p, not both" });
-  }
   if (options.continue === true) {
     return "continue";
   }
