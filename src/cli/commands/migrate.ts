@@ -66,13 +66,14 @@ export function registerMigrate({ program, run }: Registrar): void {
   addXenOptions(addChannelOptions(addTransferOptions(command))).action(
     (name: string, host: string, options: MigrateCliOptions, action: Command) =>
       run(action, async (context) => {
+        const address = parseAddress(host);
         const guest = await chooseGuest(name, context);
         if (guest.kind === "xen") {
           refuseOptions(action, NOT_FOR_XEN, "an embedded guest: 'xl migrate' has no such thing");
-          return migrateDomain(context, { guest, host, command: action }, options);
+          return migrateDomain(context, { guest, address, host, command: action }, options);
         }
         refuseOptions(action, NOT_FOR_EMBEDDED, "a domain of Xen");
-        return migrate(context, { name: guest.name, host }, options);
+        return migrate(context, { name: guest.name, address, host }, options);
       }),
   );
 }
@@ -86,16 +87,18 @@ function addXenOptions(command: Command): Command {
 
 interface DomainTask {
   readonly guest: Extract<ChosenGuest, { kind: "xen" }>;
+  readonly address: Address;
+  /** The address as it was given. */
   readonly host: string;
   readonly command: Command;
 }
 
 async function migrateDomain(
   context: Context,
-  { guest, host, command }: DomainTask,
+  { guest, address, host, command }: DomainTask,
   options: MigrateCliOptions,
 ): Promise<number> {
-  const address = checkXenAddress(parseAddress(host), host);
+  const xenAddress = checkXenAddress(address, host);
   const { xl, domain } = guest;
   const { ssh, remoteHelper, paused } = options;
   const settings = askedSettings(command, options);
@@ -104,7 +107,7 @@ async function migrateDomain(
     profile: await migrateByXl({
       ...task,
       domain,
-      address,
+      address: xenAddress,
       host,
       ssh,
       remoteHelper,
@@ -121,11 +124,11 @@ async function migrateDomain(
 
 async function migrate(
   context: Context,
-  { name, host }: { readonly name: string; readonly host: string },
+  { name, address, host }: { readonly name: string } & Pick<DomainTask, "address" | "host">,
   options: MigrateCliOptions,
 ): Promise<number> {
   const channels = channelsOf(options);
-  const receiver = await receiverAt(parseAddress(host), context, channels);
+  const receiver = await receiverAt(address, context, channels);
   const guest = await attachGuest(name, { runDir: context.runDir });
   try {
     const [connection] = await Promise.all([
