@@ -35,7 +35,10 @@ export async function chooseGuest(text: string, context: Context): Promise<Chose
     return { kind, xl: needXl(xl), domain };
   }
   const missing = await whyNotEmbedded(name, context);
-  const domain = domainNamed(name, await domainsIfAny(xl, context));
+  const domain = domainNamed(
+    name,
+    await domainsIfAny(xl, missing === undefined ? undefined : context),
+  );
   if (domain !== undefined && missing === undefined) {
     throw new MigrationError("GUEST_AMBIGUOUS", { name });
   }
@@ -48,16 +51,20 @@ export async function chooseGuest(text: string, context: Context): Promise<Chose
   return { kind: "embedded", name };
 }
 
-/** This machine's domains; none where there is no Xen, of which a note is made if `xl` is there. */
+/**
+ * This machine's domains; none where there is no Xen.
+ *
+ * @param context where a note is made if `xl` is there all the same.
+ */
 export async function domainsIfAny(
   xl: Xl | undefined,
-  context: Context,
+  context: Pick<Context, "note"> | undefined,
 ): Promise<readonly ListedDomain[]> {
   try {
     return (await xl?.domains()) ?? [];
   } catch (error) {
     if (error instanceof MigrationError) {
-      context.note(`no domains of Xen: ${error.message}`);
+      context?.note(`no domains of Xen: ${error.message}`);
       return [];
     }
     throw error;

@@ -5,6 +5,7 @@ import { finished } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { machineClock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
+import { throwIfInterrupted } from "../migration/interruption.ts";
 import type { ReportedProgress, ReportLine } from "../report/report-lines.ts";
 import { EndRecord } from "./end-record.ts";
 import { Interrupter } from "./interrupter.ts";
@@ -57,10 +58,12 @@ const WITHOUT_SIGPIPE = `trap '' PIPE; exec "$0" "$@"`;
 
 /**
  * Has `xl` do something, in a session of its own, where no terminal's signal reaches it.
+ * What becomes of it is in the outcome.
  *
- * @throws MigrationError XL_FAILED it cannot be started; everything else is in the outcome.
+ * @throws MigrationError MIGRATION_INTERRUPTED before it starts; XL_FAILED it cannot be started
  */
 export async function runXl(task: XlTask): Promise<XlOutcome> {
+  throwIfInterrupted(task.signal);
   const running = new Running(task);
   const startedAt = new Date();
   const startMs = machineClock.nowMs();

@@ -5,7 +5,7 @@ import { temporaryBeside } from "../transport/file-sink.ts";
 import type { ListedDomain } from "./domains.ts";
 import { failureOf, tellWords } from "./failure.ts";
 import { runXl, type XlTask } from "./operation.ts";
-import { profileOf } from "./outcome-profile.ts";
+import { profileOf, withDowntimeOf } from "./outcome-profile.ts";
 import { guestState } from "./state.ts";
 
 /** A save of a domain by `xl`. */
@@ -40,7 +40,8 @@ export async function saveByXl(save: XlSave): Promise<XlSaved> {
   await createFile(temporary, file);
   const args = ["save", ...AFTER_OPTIONS[after], "--", String(domain.domid), temporary];
   const outcome = await runXl({ ...save, args });
-  const profile = profileOf(outcome, { name: domain.name, file });
+  const told = profileOf(outcome, { name: domain.name, file });
+  const profile = told && withDowntimeOf(outcome, told, after === "continue" ? "goes on" : "stays");
   if (profile !== undefined) {
     await onProfile(profile);
   }

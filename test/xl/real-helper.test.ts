@@ -78,7 +78,8 @@ test("a migration's profile has both ends', and the downtime of all of it", asyn
 test("a save and a restore have profiles of their own", async () => {
   const saved = await host.run(["--json", "-q", "save", "web", "web.xl"], variables);
   expect(saved).toMatchObject({ status: 0, stderr: "" });
-  const { iterations, mode, target } = parseProfile(saved.stdout);
+  const { iterations, mode, target, downtime } = parseProfile(saved.stdout);
+  expect(downtime).toBeUndefined();
   expect([iterations.length, mode, target]).toEqual([1, "non-live", "web.xl"]);
   // The domain that ended with its save has left its number free.
   host.add({ domid: 3, name: "other" });
@@ -90,6 +91,16 @@ test("a save and a restore have profiles of their own", async () => {
     totalPagesSent: expect.any(Number),
   });
   expectSameMemory();
+});
+
+test("a save whose guest goes on has the downtime until it does", async () => {
+  const { stdout } = await host.run(["--json", "-q", "save", "-c", "web", "web.xl"], variables);
+  const { downtime, totalMs } = parseProfile(stdout);
+  const { suspendMs, harvestMs, finalCopyMs, stateMs, resumeMs } = downtime!;
+  expect(resumeMs).toBeGreaterThan(0);
+  const sum = suspendMs + harvestMs + finalCopyMs + stateMs + resumeMs;
+  expect(downtime!.totalMs).toBeCloseTo(sum);
+  expect(totalMs).toBeGreaterThan(suspendMs);
 });
 
 test("a failure has the helper's code and facts", async () => {
