@@ -21,6 +21,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   migration: ["base", "format", "report", "codec", "engine", "transport", "guest", "legacy"],
   helper: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration"],
   xen: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "helper"],
+  xl: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "helper"],
   cli: [
     "base",
     "format",
@@ -33,6 +34,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "migration",
     "helper",
     "xen",
+    "xl",
   ],
 };
 

@@ -8,7 +8,7 @@ interface CodeMeaning {
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
  * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, LEGACY_, ORDER_, GUEST_,
- * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, HELPER_, USAGE_.
+ * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, HELPER_, XL_, USAGE_.
  */
 const CODES = {
   STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
@@ -93,6 +93,9 @@ const CODES = {
 
   GUEST_UNAVAILABLE: world("this kind of guest cannot run here"),
   GUEST_NOT_FOUND: world("no guest has that name; 'xenferry list' shows those there are"),
+  GUEST_AMBIGUOUS: usage(
+    "a domain of Xen and an embedded guest have that name; put 'xen:' or 'embedded:' before it",
+  ),
   GUEST_NAME_TAKEN: world("a guest of that name exists already; destroy it or choose another name"),
   GUEST_CONFIG: usage("the guest's description is not valid"),
   GUEST_LOST: world("the guest's process is gone"),
@@ -127,6 +130,9 @@ const CODES = {
   HELPER_CALLBACK_REFUSED: world("libxl could not do what it was asked for; its log says why"),
   HELPER_ANSWER: world("libxl answered what no libxl answers, or what was not asked"),
   HELPER_LIBXL_GONE: world("libxl is gone, or no longer listens"),
+
+  XL_FAILED: world("xl could not do it"),
+  XL_OUTPUT: world("xl printed what this program does not understand"),
 
   USAGE_ARGUMENT: usage("an argument is not valid"),
 } as const satisfies Record<string, CodeMeaning>;

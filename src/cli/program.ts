@@ -5,6 +5,7 @@ import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
+import { registerFarEnd } from "./commands/far-end.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
@@ -63,6 +64,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerConvert(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
+  registerFarEnd(registrar);
   return {
     run: async (args) => {
       await program.parseAsync([...args], { from: "user" });

@@ -13,8 +13,7 @@ import { writeAll } from "./write-all.ts";
  * @throws MigrationError TRANSPORT_OPEN
  */
 export async function createFileSink(filePath: string): Promise<ByteSink> {
-  const folder = path.dirname(filePath);
-  const temporary = path.join(folder, `.${path.basename(filePath)}.${process.pid}.partial`);
+  const temporary = temporaryBeside(filePath);
   try {
     const handle = await open(temporary, "wx", 0o600);
     return new FileSink(handle, { temporary, final: filePath });
@@ -39,6 +38,12 @@ export async function openOutput(outputPath: string): Promise<ByteSink> {
   } catch (error) {
     throw new MigrationError("TRANSPORT_OPEN", { file: outputPath }, error);
   }
+}
+
+/** The hidden name that a file has until it is complete. */
+export function temporaryBeside(filePath: string): string {
+  const folder = path.dirname(filePath);
+  return path.join(folder, `.${path.basename(filePath)}.${process.pid}.partial`);
 }
 
 class FileSink implements ByteSink {

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { systemClock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
 import { decodeTscInfo } from "../codec/bodies.ts";
 import type { RecordEvent, StreamEvent } from "../codec/events.ts";
@@ -6,6 +7,7 @@ import { OrderRules } from "../codec/order.ts";
 import { pullEvents } from "../codec/pull.ts";
 import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
 import { selectEngine } from "../engine/select.ts";
+import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { RestoreJob } from "../helper/backend.ts";
 import type { RestoreResults } from "../helper/libxl-channel.ts";
@@ -15,6 +17,7 @@ import { DescriptorSource } from "../transport/descriptor-source.ts";
 import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
 import { needPumpAddon } from "./pipes.ts";
 import { CpuPolicyState } from "./policies.ts";
+import { RestoreRecord } from "./restore-record.ts";
 import { type DomainSink, sinkFor } from "./sink.ts";
 
 /**
@@ -26,10 +29,15 @@ export async function restoreDomain(xen: OpenXen, job: RestoreJob): Promise<Rest
   const source = new DescriptorSource(needPumpAddon(), job.streamFd);
   const giveUp = () => void source.close();
   job.signal.addEventListener("abort", giveUp);
+  const restoring = new Restoring(xen, job, source);
   try {
-    return await new Restoring(xen, job, source).run();
+    const results = await restoring.run();
+    restoring.tell();
+    return results;
   } catch (error) {
-    throw orInterruption(job.signal, error);
+    const told = orInterruption(job.signal, error);
+    restoring.tell(told);
+    throw told;
   } finally {
     job.signal.removeEventListener("abort", giveUp);
     await source.close();
@@ -43,6 +51,8 @@ class Restoring {
   readonly #source: DescriptorSource;
   readonly #domain: XenDomain;
   readonly #policies: CpuPolicyState;
+  readonly #record: RestoreRecord;
+  readonly #engine: PageEngine;
   #sinkOfType: DomainSink | undefined;
   #verifies = false;
 
@@ -52,13 +62,14 @@ class Restoring {
     this.#source = source;
     this.#domain = new xen.addon.Domain(xen.host, job.domid);
     this.#policies = new CpuPolicyState(this.#domain);
+    this.#record = new RestoreRecord(job, systemClock);
+    this.#engine = selectEngine(job.settings.engine).engine;
   }
 
   async run(): Promise<RestoreResults> {
     const order = new OrderRules();
-    const { engine } = selectEngine(this.#job.settings.engine);
     const takePages = (first: PagesHandOver) => this.#takePages(first);
-    for await (const event of pullEvents(this.#source, engine, { takePages })) {
+    for await (const event of pullEvents(this.#source, this.#engine, { takePages })) {
       const refused = order.check(event).find(({ severity }) => severity === "refused");
       if (refused !== undefined) {
         throw new MigrationError(refused.code, refused.facts);
@@ -66,7 +77,15 @@ class Restoring {
       await this.#take(event);
     }
     this.#tellMismatches();
-    return await this.#sink.finish();
+    const results = await this.#sink.finish();
+    this.#record.restored();
+    return results;
+  }
+
+  /** Reports how it went. @param error absent after success. */
+  tell(error?: unknown): void {
+    const { offset: totalBytes } = this.#source;
+    this.#record.tell({ domain: this.#domain, engine: this.#engine, totalBytes, error });
   }
 
   async #take(event: StreamEvent): Promise<void> {
@@ -125,7 +144,8 @@ class Restoring {
     }
     const verifies = this.#verifies;
     const { memory } = this.#sink;
-    return await receivePages({
+    this.#record.memoryBegins();
+    const taken = await receivePages({
       first,
       pipe: direct,
       receiver: {
@@ -134,6 +154,8 @@ class Restoring {
       },
       signal: this.#job.signal,
     });
+    this.#record.took(taken);
+    return taken;
   }
 
   /** What differs is told and no failure, as with Xen's own. */

@@ -121,10 +121,10 @@ class Saving {
     }
   }
 
-  /** Writes the profile, if one is wanted. @throws MigrationError TRANSPORT_OPEN */
+  /** Reports and writes the profile, as wanted. @throws MigrationError TRANSPORT_OPEN */
   async tell(error?: unknown): Promise<void> {
     const totalBytes = this.#sink.offset;
-    await this.#record.write({ info: this.#info, engine: this.#engine, totalBytes, error });
+    await this.#record.tell({ info: this.#info, engine: this.#engine, totalBytes, error });
   }
 
   async #send(): Promise<void> {
@@ -151,7 +151,7 @@ class Saving {
     this.#record.reached("copied");
     const end = { type: LIBXC_RECORD.END, body: new Uint8Array(0) };
     await this.#writer.records([...source.stateRecords(), end]);
-    this.#record.reached("ended");
+    this.#record.reached("sent");
   }
 
   async #begin(): Promise<void> {
