@@ -90,6 +90,8 @@ const CODES = {
   ORDER_DEPENDENCY: stream("a record comes before another that it depends on"),
   ORDER_VERIFY: stream("frames to compare are mixed with other records or checkpoints"),
   ORDER_CHECKPOINT: stream("a checkpoint's record comes outside its checkpoint"),
+  CHECKPOINT_NONE: stream("the stream ends instead of going on to its next checkpoint"),
+  CHECKPOINT_TOO_LONG: stream("a checkpoint is longer than all that the guest has"),
 
   GUEST_UNAVAILABLE: world("this kind of guest cannot run here"),
   GUEST_NOT_FOUND: world("no guest has that name; 'xenferry list' shows those there are"),

@@ -150,8 +150,8 @@ export class LibxcReader {
       if (record.type === LIBXC_RECORD.END || record.type === LIBXC_RECORD.CHECKPOINT) {
         return record.type === LIBXC_RECORD.END ? "end" : "checkpoint";
       }
-      if (record.type === LIBXC_RECORD.VERIFY && cursor.purpose === "restore") {
-        this.#handsOverPages = false;
+      if (record.type === LIBXC_RECORD.VERIFY) {
+        this.#handsOverPages = cursor.handsOverVerifiedPages;
       }
       header = undefined;
     }

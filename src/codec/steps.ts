@@ -95,9 +95,12 @@ export interface ReaderOptions {
   readonly afterEnd?: "stop" | "read";
   /**
    * Whether the driver can take PAGE_DATA records off the reader; then a run of them is one event.
-   * With purpose `restore` packed ones too, and none that follow VERIFY.
+   * With purpose `restore` packed ones too, and of those that follow VERIFY none without
+   * {@link handsOverVerifiedPages}.
    */
   readonly handsOverPages?: boolean;
+  /** Whether that driver can also compare pages with those that came before. */
+  readonly handsOverVerifiedPages?: boolean;
   /**
    * Whether the driver can read a stream of Xen before 4.6, once it is recognised; else such a
    * stream is refused. `always`: what has no header of its own is taken for one.
@@ -111,6 +114,7 @@ export interface ReaderOptions {
 export class Cursor {
   readonly purpose: "restore" | "inspect";
   readonly handsOverPages: boolean;
+  readonly handsOverVerifiedPages: boolean;
   /** Octets read so far. */
   offset = 0;
   layer: Layer | undefined;
@@ -122,6 +126,9 @@ export class Cursor {
   constructor(options: ReaderOptions) {
     this.purpose = options.purpose ?? "restore";
     this.handsOverPages = options.handsOverPages === true;
+    this.handsOverVerifiedPages =
+      this.handsOverPages &&
+      (this.purpose === "inspect" || options.handsOverVerifiedPages === true);
   }
 
   /** Reads exactly `byteCount` octets; the view is valid until the next step. */

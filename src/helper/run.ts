@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { setImmediate } from "node:timers/promises";
 import { causesOf, tellError } from "../base/error-chain.ts";
 import { MigrationError } from "../base/errors.ts";
 import { orInterruption } from "../migration/interruption.ts";
@@ -59,6 +60,8 @@ async function attempt(parts: HelperParts): Promise<{ readonly error: unknown } 
     await work(parts, { backend, settings, signal });
     return undefined;
   } catch (error) {
+    // Of what arrives at once Node sees signals last: one may be why libxl's answer was no.
+    await setImmediate();
     return { error: orInterruption(parts.signal, error) };
   }
 }

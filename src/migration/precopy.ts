@@ -35,11 +35,14 @@ export interface MemoryTransferParts {
  * Pages that were not sent when an iteration ended (deferred) are remembered for the final one.
  */
 export class MemoryTransfer {
+  /** Those until the guest stood still for the first time. */
   readonly iterations: IterationStatistics[] = [];
   readonly #parts: MemoryTransferParts;
   readonly #dirty: Uint8Array;
   readonly #deferred: Uint8Array;
   readonly #startMs: number;
+  /** Of the next iteration. */
+  #iteration = 0;
   #bytesBefore = 0;
   /** Pages that wait to be sent; a page may count twice. */
   #waitingPages: number;
@@ -99,9 +102,10 @@ export class MemoryTransfer {
     const pagesPlanned = this.#waitingPages;
     const counts = await this.#send(pagesPlanned);
     const durationMs = clock.nowMs() - startMs;
+    this.#waitingPages = 0;
     this.#record({
       ...statisticsOf(counts, durationMs),
-      iteration: this.iterations.length,
+      iteration: this.#iteration,
       phase: "stop-and-copy",
       pagesPlanned,
       dirtyPagesAtEnd: "unknown",
@@ -109,6 +113,17 @@ export class MemoryTransfer {
       durationMs,
       dirtyPagesPerSecond: 0,
     });
+  }
+
+  /**
+   * Sends what the guest, suspended once more, has written since the copy before: a checkpoint, of
+   * which there may be any number, so that nothing is kept of it.
+   */
+  async checkpointCopy(): Promise<void> {
+    await this.harvest();
+    await this.#send(this.#waitingPages);
+    this.#waitingPages = 0;
+    this.#iteration += 1;
   }
 
   async #liveIteration(): Promise<void> {
@@ -125,7 +140,7 @@ export class MemoryTransfer {
     const durationMs = endMs - startMs;
     this.#record({
       ...statisticsOf(counts, sentMs - startMs),
-      iteration: this.iterations.length,
+      iteration: this.#iteration,
       phase: "precopy",
       pagesPlanned,
       dirtyPagesAtEnd,
@@ -137,7 +152,7 @@ export class MemoryTransfer {
 
   async #send(pagesPlanned: number): Promise<PumpCounts> {
     const { guest, pump, onProgress, signal } = this.#parts;
-    const iteration = this.iterations.length;
+    const iteration = this.#iteration;
     const populatedBitmap = iteration === 0 ? await this.#populated(guest) : undefined;
     return pump.send({
       dirtyBitmap: this.#dirty,
@@ -170,6 +185,7 @@ export class MemoryTransfer {
 
   #record(statistics: IterationStatistics): void {
     this.#bytesBefore += statistics.bytes;
+    this.#iteration += 1;
     this.iterations.push(statistics);
     this.#parts.onProgress({ kind: "iteration", statistics });
   }

@@ -1,15 +1,21 @@
 import type { LibxlChannel } from "../helper/libxl-channel.ts";
 import { type DirtyMode, resultOf, type XenDomain } from "./addon.ts";
 
+/** What reaches the device model of a domain. */
+export type DeviceModel = Pick<LibxlChannel, "switchQemuLogdirty">;
+
 /**
  * Log-dirty mode of a domain, and of its device model, which writes to the guest past the
  * hypervisor's sight.
+ *
+ * @source xg_sr_save_x86_hvm.c, x86_hvm_setup: a PV domain's device model, which only serves
+ *   backends, is never asked; libxl would fail
  */
 export class DomainLogDirty {
   readonly #domain: XenDomain;
   readonly #domid: number;
   readonly #frameCount: number;
-  readonly #channel: LibxlChannel;
+  readonly #deviceModel: DeviceModel | undefined;
   #isDeviceModelOn = false;
   #isOn = false;
   #mode: DirtyMode = "clean";
@@ -18,19 +24,20 @@ export class DomainLogDirty {
     readonly domain: XenDomain;
     readonly domid: number;
     readonly frameCount: number;
-    readonly channel: LibxlChannel;
+    /** Absent for PV domains. */
+    readonly deviceModel: DeviceModel | undefined;
   }) {
     this.#domain = parts.domain;
     this.#domid = parts.domid;
     this.#frameCount = parts.frameCount;
-    this.#channel = parts.channel;
+    this.#deviceModel = parts.deviceModel;
   }
 
   /**
    * @throws MigrationError GUEST_HOST_CALL where Xen cannot; HELPER_*
    */
   async enable(): Promise<void> {
-    await this.#channel.switchQemuLogdirty(this.#domid, "on");
+    await this.#deviceModel?.switchQemuLogdirty(this.#domid, "on");
     this.#isDeviceModelOn = true;
     resultOf(await this.#domain.enableLogDirty());
     this.#isOn = true;
@@ -63,7 +70,7 @@ export class DomainLogDirty {
       }
     } finally {
       if (wasDeviceModelOn) {
-        await this.#channel.switchQemuLogdirty(this.#domid, "off");
+        await this.#deviceModel?.switchQemuLogdirty(this.#domid, "off");
       }
     }
   }

@@ -1,6 +1,8 @@
 import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
+import { tellError } from "../base/error-chain.ts";
 import { MigrationError } from "../base/errors.ts";
+import { PAGE_BYTES } from "../base/units.ts";
 import { decodeTscInfo } from "../codec/bodies.ts";
 import type { RecordEvent, StreamEvent } from "../codec/events.ts";
 import { OrderRules } from "../codec/order.ts";
@@ -11,14 +13,17 @@ import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { RestoreJob } from "../helper/backend.ts";
 import type { RestoreResults } from "../helper/libxl-channel.ts";
-import { orInterruption } from "../migration/interruption.ts";
+import { orInterruption, throwIfInterrupted } from "../migration/interruption.ts";
 import { receivePages } from "../migration/page-taker.ts";
-import { DescriptorSource } from "../transport/descriptor-source.ts";
 import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
+import { CheckpointSource } from "./checkpoint-source.ts";
 import { needPumpAddon } from "./pipes.ts";
 import { CpuPolicyState } from "./policies.ts";
 import { RestoreRecord } from "./restore-record.ts";
 import { type DomainSink, sinkFor } from "./sink.ts";
+
+/** Of all records of a checkpoint besides its pages: a guess on the safe side. */
+const STATE_BYTES_MAX = 64 << 20;
 
 /**
  * Restores a domain for libxl: contract of {@link HelperBackend.restore}.
@@ -26,7 +31,8 @@ import { type DomainSink, sinkFor } from "./sink.ts";
  * @source xg_sr_restore.c, restore
  */
 export async function restoreDomain(xen: OpenXen, job: RestoreJob): Promise<RestoreResults> {
-  const source = new DescriptorSource(needPumpAddon(), job.streamFd);
+  refuseColo(job);
+  const source = new CheckpointSource(needPumpAddon(), job.streamFd);
   const giveUp = () => void source.close();
   job.signal.addEventListener("abort", giveUp);
   const restoring = new Restoring(xen, job, source);
@@ -44,19 +50,28 @@ export async function restoreDomain(xen: OpenXen, job: RestoreJob): Promise<Rest
   }
 }
 
+/** @throws MigrationError GUEST_UNAVAILABLE */
+function refuseColo({ domid, streamType }: RestoreJob): void {
+  if (streamType === "colo") {
+    const reason = "COLO, with a guest that runs at both ends, is not supported";
+    throw new MigrationError("GUEST_UNAVAILABLE", { domid, reason });
+  }
+}
+
 /** One domain on its way in. */
 class Restoring {
   readonly #xen: OpenXen;
   readonly #job: RestoreJob;
-  readonly #source: DescriptorSource;
+  readonly #source: CheckpointSource;
   readonly #domain: XenDomain;
   readonly #policies: CpuPolicyState;
   readonly #record: RestoreRecord;
   readonly #engine: PageEngine;
   #sinkOfType: DomainSink | undefined;
   #verifies = false;
+  #hasCheckpoint = false;
 
-  constructor(xen: OpenXen, job: RestoreJob, source: DescriptorSource) {
+  constructor(xen: OpenXen, job: RestoreJob, source: CheckpointSource) {
     this.#xen = xen;
     this.#job = job;
     this.#source = source;
@@ -69,12 +84,16 @@ class Restoring {
   async run(): Promise<RestoreResults> {
     const order = new OrderRules();
     const takePages = (first: PagesHandOver) => this.#takePages(first);
-    for await (const event of pullEvents(this.#source, this.#engine, { takePages })) {
+    const options = { takePages, handsOverVerifiedPages: true };
+    for await (const event of pullEvents(this.#source, this.#engine, options)) {
       const refused = order.check(event).find(({ severity }) => severity === "refused");
       if (refused !== undefined) {
         throw new MigrationError(refused.code, refused.facts);
       }
       await this.#take(event);
+      if (isCheckpoint(event) && !(await this.#nextCheckpoint())) {
+        break;
+      }
     }
     this.#tellMismatches();
     const results = await this.#sink.finish();
@@ -88,6 +107,50 @@ class Restoring {
     this.#record.tell({ domain: this.#domain, engine: this.#engine, totalBytes, error });
   }
 
+  /**
+   * All of a checkpoint has been taken: waits for the next one.
+   *
+   * @returns false where none comes: the guest's host is gone, and it goes on from here.
+   * @throws MigrationError GUEST_STATE, HELPER_*, MIGRATION_INTERRUPTED
+   * @source xg_sr_restore.c, handle_checkpoint
+   */
+  async #nextCheckpoint(): Promise<boolean> {
+    if (!this.#hasCheckpoint) {
+      await this.#finishCheckpoint();
+      this.#hasCheckpoint = true;
+    }
+    return (await this.#receiveCheckpoint()) && (await this.#finishCheckpoint());
+  }
+
+  /** Has libxl take its part of a checkpoint; false where the guest's host is gone meanwhile. */
+  async #finishCheckpoint(): Promise<boolean> {
+    const answer = await this.#job.channel.checkpoint();
+    if (answer === "end" || (answer === "take-over" && !this.#hasCheckpoint)) {
+      throw new MigrationError("HELPER_CALLBACK_REFUSED", { callback: "checkpoint", answer });
+    }
+    if (answer === "go-on" && this.#hasCheckpoint) {
+      await this.#source.handOut();
+    }
+    return answer === "go-on";
+  }
+
+  async #receiveCheckpoint(): Promise<boolean> {
+    const { channel, signal } = this.#job;
+    const { maxPages } = resultOf(this.#domain.info());
+    try {
+      await this.#source.receive(maxPages * (PAGE_BYTES + 8) + STATE_BYTES_MAX);
+      return true;
+    } catch (error) {
+      throwIfInterrupted(signal);
+      if (!(error instanceof MigrationError)) {
+        throw error;
+      }
+      const text = `The guest goes on as of its last checkpoint: ${tellError(error)}`;
+      channel.log({ level: "warning", context: "xc", text });
+      return false;
+    }
+  }
+
   async #take(event: StreamEvent): Promise<void> {
     switch (event.kind) {
       case "domain-header":
@@ -96,6 +159,7 @@ class Restoring {
       case "record":
         return event.isOptional ? undefined : await this.#takeRecord(event);
       default:
+        assert(event.kind !== "page-data", "all pages are handed over");
         return;
     }
   }
@@ -123,10 +187,18 @@ class Restoring {
       case LIBXC_RECORD.VERIFY:
         this.#verifies = true;
         return;
+      case LIBXC_RECORD.CHECKPOINT:
+        return this.#expectCheckpoints(event);
       case LIBXC_RECORD.END:
         return;
       default:
         this.#takeByKind(event);
+    }
+  }
+
+  #expectCheckpoints({ offset, name }: RecordEvent): void {
+    if (this.#job.streamType === "plain") {
+      throw new MigrationError("GUEST_STATE", { offset, record: name, streamType: "plain" });
     }
   }
 
@@ -167,4 +239,8 @@ class Restoring {
       this.#job.channel.log({ level, context: "xc", text });
     }
   }
+}
+
+function isCheckpoint(event: StreamEvent): boolean {
+  return event.kind === "record" && event.type === LIBXC_RECORD.CHECKPOINT;
 }

@@ -47,9 +47,12 @@ export class SaveRecord {
     };
   }
 
+  /** Of the checkpoints that may follow a save nothing is kept. */
   reached(step: SaveStep): void {
-    this.#reachedMs.set(step, this.#clock.nowMs());
-    this.#job.reporter.step(step);
+    if (!this.#reachedMs.has("sent")) {
+      this.#reachedMs.set(step, this.#clock.nowMs());
+      this.#job.reporter.step(step);
+    }
   }
 
   /**

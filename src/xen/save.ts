@@ -30,11 +30,18 @@ const SHUTDOWN_SUSPEND = 2;
 export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
   const domain = new xen.addon.Domain(xen.host, job.domid);
   checkDomain(domain, job);
-  const source = sourceOf(xen, domain);
+  const record = new SaveRecord(job, systemClock);
+  let source = sourceOf(xen, domain);
+  if (!job.isLive) {
+    await suspendGuest({ job, domain, record });
+    // A PV guest may have moved its table of frames until now.
+    source = sourceOf(xen, domain);
+  }
   const { frameCount } = source;
   const { domid, channel } = job;
-  const logDirty = new DomainLogDirty({ domain, domid, frameCount, channel });
-  const saving = new Saving({ xen, job, domain, source, logDirty });
+  const deviceModel = source.pv === undefined ? channel : undefined;
+  const logDirty = new DomainLogDirty({ domain, domid, frameCount, deviceModel });
+  const saving = new Saving({ xen, job, domain, record, source, logDirty });
   try {
     await saving.run();
   } catch (error) {
@@ -49,10 +56,13 @@ export async function saveDomain(xen: OpenXen, job: SaveJob): Promise<void> {
 }
 
 /** Refuses, before anything is touched, what cannot be saved. */
-function checkDomain(domain: XenDomain, { domid, streamType }: SaveJob): void {
+function checkDomain(domain: XenDomain, { domid, streamType, isLive }: SaveJob): void {
   const refuse = (reason: string) => new MigrationError("GUEST_UNAVAILABLE", { domid, reason });
-  if (streamType !== "plain") {
-    throw refuse("checkpointed streams cannot be written yet");
+  if (streamType === "colo") {
+    throw refuse("COLO, with a guest that runs at both ends, is not supported");
+  }
+  if (streamType === "remus" && !isLive) {
+    throw refuse("checkpoints are of guests that run");
   }
   const devices = domain.pciDeviceCount();
   if (devices > 0) {
@@ -60,10 +70,30 @@ function checkDomain(domain: XenDomain, { domid, streamType }: SaveJob): void {
   }
 }
 
-interface Parts {
-  readonly xen: OpenXen;
+interface GuestParts {
   readonly job: SaveJob;
   readonly domain: XenDomain;
+  readonly record: SaveRecord;
+}
+
+/**
+ * Has the guest suspend itself.
+ *
+ * @throws MigrationError GUEST_STATE where it did something else; HELPER_*, MIGRATION_INTERRUPTED
+ */
+async function suspendGuest({ job, domain, record }: GuestParts): Promise<void> {
+  throwIfInterrupted(job.signal);
+  record.reached("suspend");
+  await job.channel.suspend();
+  record.reached("suspended");
+  const { isShutdown, shutdownReason } = resultOf(domain.info());
+  if (!isShutdown || shutdownReason !== SHUTDOWN_SUSPEND) {
+    throw new MigrationError("GUEST_STATE", { domid: job.domid, isShutdown, shutdownReason });
+  }
+}
+
+interface Parts extends GuestParts {
+  readonly xen: OpenXen;
   readonly source: DomainSource;
   readonly logDirty: DomainLogDirty;
 }
@@ -75,18 +105,16 @@ class Saving {
   readonly #writer: StreamWriter;
   readonly #pump: DomainPump;
   readonly #memory: MemoryTransfer;
-  readonly #record: SaveRecord;
   readonly #engine: PageEngine;
   readonly #info: DomainInfo;
 
   constructor(parts: Parts) {
-    const { xen, job, domain, source, logDirty } = parts;
+    const { xen, job, domain, record, source, logDirty } = parts;
     const { settings, signal, channel } = job;
     const { engine } = selectEngine(settings.engine);
     this.#parts = parts;
     this.#engine = engine;
     this.#info = resultOf(domain.info());
-    this.#record = new SaveRecord(job, systemClock);
     this.#sink = descriptorSink(job.streamFd);
     this.#writer = new StreamWriter(this.#sink, engine);
     this.#pump = new DomainPump({
@@ -103,7 +131,7 @@ class Saving {
       pump: this.#pump,
       policy: policyOf(settings),
       clock: systemClock,
-      onProgress: this.#record.listener(progressTo(channel, job.isLive ? "live" : "non-live")),
+      onProgress: record.listener(progressTo(channel, job.isLive ? "live" : "non-live")),
       signal,
       zeroPages: settings.zeroPages,
     });
@@ -124,34 +152,56 @@ class Saving {
   /** Reports and writes the profile, as wanted. @throws MigrationError TRANSPORT_OPEN */
   async tell(error?: unknown): Promise<void> {
     const totalBytes = this.#sink.offset;
-    await this.#record.tell({ info: this.#info, engine: this.#engine, totalBytes, error });
+    await this.#parts.record.tell({ info: this.#info, engine: this.#engine, totalBytes, error });
   }
 
   async #send(): Promise<void> {
-    const { job, source, logDirty } = this.#parts;
-    const { channel, isLive, isDebug, signal } = job;
+    const { isLive, isDebug, streamType } = this.#parts.job;
     await this.#begin();
     if (isLive) {
-      await logDirty.enable();
-      const reason = await this.#memory.precopy();
-      channel.log({ level: "info", context: "xc", text: `Suspending the guest: ${reason}` });
-      this.#record.stopReason = reason;
-    }
-    throwIfInterrupted(signal);
-    await this.#suspend();
-    if (isLive) {
+      await this.#precopy();
+      await this.#suspend();
       await this.#memory.harvest();
+    } else {
+      this.#standStill();
     }
-    this.#record.reached("harvested");
+    this.#parts.record.reached("harvested");
     await this.#memory.finalCopy();
-    source.check();
-    if (isLive && isDebug) {
+    if (isLive && isDebug && streamType === "plain") {
       await this.#sendForComparison();
     }
-    this.#record.reached("copied");
-    const end = { type: LIBXC_RECORD.END, body: new Uint8Array(0) };
-    await this.#writer.records([...source.stateRecords(), end]);
-    this.#record.reached("sent");
+    this.#parts.record.reached("copied");
+    await this.#sendState(streamType === "plain" ? LIBXC_RECORD.END : LIBXC_RECORD.CHECKPOINT);
+    this.#parts.record.reached("sent");
+    if (streamType !== "plain") {
+      await this.#sendCheckpoints();
+    }
+  }
+
+  async #precopy(): Promise<void> {
+    const { job, logDirty } = this.#parts;
+    await logDirty.enable();
+    const reason = await this.#memory.precopy();
+    job.channel.log({ level: "info", context: "xc", text: `Suspending the guest: ${reason}` });
+    this.#parts.record.stopReason = reason;
+  }
+
+  /** State of the suspended guest, and the record that says that now all of it is there. */
+  async #sendState(last: number): Promise<void> {
+    const { source } = this.#parts;
+    source.check();
+    const body = new Uint8Array(0);
+    await this.#writer.records([...source.stateRecords(), { type: last, body }]);
+  }
+
+  /** Goes on until libxl does not want to any more, which is no failure; there is no END then. */
+  async #sendCheckpoints(): Promise<void> {
+    const { channel } = this.#parts.job;
+    while ((await channel.postcopy()) === "go-on" && (await channel.checkpoint()) === "go-on") {
+      await this.#suspend();
+      await this.#memory.checkpointCopy();
+      await this.#sendState(LIBXC_RECORD.CHECKPOINT);
+    }
   }
 
   async #begin(): Promise<void> {
@@ -163,15 +213,12 @@ class Saving {
   }
 
   async #suspend(): Promise<void> {
-    const { job, domain, logDirty } = this.#parts;
-    this.#record.reached("suspend");
-    await job.channel.suspend();
-    this.#record.reached("suspended");
-    const { isShutdown, shutdownReason } = resultOf(domain.info());
-    if (!isShutdown || shutdownReason !== SHUTDOWN_SUSPEND) {
-      throw new MigrationError("GUEST_STATE", { domid: job.domid, isShutdown, shutdownReason });
-    }
-    logDirty.suspended();
+    await suspendGuest(this.#parts);
+    this.#standStill();
+  }
+
+  #standStill(): void {
+    this.#parts.logDirty.suspended();
     this.#pump.suspended();
   }
 

@@ -16,6 +16,7 @@ import type { Observation, Plan, Verdict, Verdicts } from "./verdict.ts";
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 const FILE = path.join(ROOT, "test", "mutations", "verdicts.json");
 const BOOT_LIMIT_S = 60;
+const BUILD_LIMIT_S = 1800;
 const USAGE = `usage: npm run test:verdicts -- [options]
 
   --again    observe all again, and say where it was another time
@@ -150,10 +151,10 @@ async function boot(
     readonly mutants: readonly Mutant[];
   },
 ): Promise<Verdicts> {
-  lab.build(path.join(ROOT, "test", "xen", "build.sh"), [
-    "guest-kernel",
-    ...(hypervisor === "shadow" ? (["shadow"] as const) : []),
-  ]);
+  await lab.build(path.join(ROOT, "test", "xen", "build.sh"), {
+    parts: ["guest-kernel", ...(hypervisor === "shadow" ? (["shadow"] as const) : [])],
+    limitS: BUILD_LIMIT_S,
+  });
   const plan: Plan = {
     mutants: mutants.map(({ mutation, kind }) => ({ mutation: mutation.name, kind })),
     limitS: limitS - BOOT_LIMIT_S,

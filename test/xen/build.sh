@@ -41,11 +41,11 @@ for part in "$@"; do
     *) echo "build.sh: there is no part $part" >&2; exit 2 ;;
     esac
 done
-mkdir -p "$cache"
+mkdir -p "$cache" 2> /dev/null && [ -w "$cache" ] || die "$cache cannot be written"
 cache=$(cd "$cache" && pwd)
 mkdir -p "$cache"/{boot,guest,log,packages}
 work=$(mktemp -d "$cache/work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf --one-file-system "$work"' EXIT
 
 # ---------------------------------------------------------------------------------- requirements
 
@@ -120,7 +120,7 @@ export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
 
 # Compilers run as nobody: for root, the end of Xen's build puts a file in place of /dev/null.
 compilers=$(mktemp -d)
-trap 'rm -rf "$work" "$compilers"' EXIT
+trap 'rm -rf --one-file-system "$work" "$compilers"' EXIT
 as_nobody() {
     local drop=()
     [ "$(id -u)" -ne 0 ] || drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
@@ -220,7 +220,8 @@ ramdisk "$tree" "$cache/boot/initrd.img"
 bootstrap() {
     local mirror=${XENFERRY_LAB_MIRROR:-$(apt_lines deb | awk -v s=$suite '$3 == s { print $2 }')}
     [ -n "$mirror" ] || { echo "no mirror of $suite is known to apt"; return 1; }
-    debootstrap --variant=minbase $suite "$root" "$mirror"
+    # What it mounts is gone with it, even if it is stopped, before its folder is removed.
+    unshare --mount debootstrap --variant=minbase $suite "$root" "$mirror"
 }
 in_root() {
     chroot "$root" /usr/bin/env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin \

@@ -1,8 +1,10 @@
 /** The lab from outside: what it is built of, and one boot of it under QEMU's emulation. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import type { Hypervisor } from "./matrix.ts";
 
 export type LabPart = "guest-kernel" | "shadow";
@@ -10,7 +12,11 @@ export type LabPart = "guest-kernel" | "shadow";
 /** There can be no lab here; the message says why in one line. */
 export class NoLabError extends Error {}
 
-const CANNOT_BUILD = 77;
+/** What the script says last where there can be no lab. */
+const REFUSAL = /^no lab: /;
+/** Status of timeout(1); after that, what it stops gets some more to tidy up. */
+const TIMED_OUT = 124;
+const GRACE_S = 10;
 const MEMORY_MIB = 3072;
 const DOM0_MEMORY_MIB = 1536;
 /**
@@ -19,9 +25,13 @@ const DOM0_MEMORY_MIB = 1536;
  * crashes, and data is misread.
  */
 const CPU_MODEL = "max,-smap,-rdtscp,-avx,-avx2,-f16c,-fma";
+/**
+ * Eager: Xen would otherwise leave a program's vector registers in the CPU until somebody else
+ * touches his, which QEMU does not tell it reliably.
+ */
 const XEN_OPTIONS =
   `console=com1 com1=115200,8n1 vga=none dom0_mem=${DOM0_MEMORY_MIB}M,max:${DOM0_MEMORY_MIB}M ` +
-  "dom0_max_vcpus=2 spec-ctrl=no loglvl=all guest_loglvl=all noreboot=0";
+  "dom0_max_vcpus=2 spec-ctrl=no,eager-fpu loglvl=all guest_loglvl=all noreboot=0";
 const DOM0_OPTIONS = "console=hvc0 quiet loglevel=4 panic=1 mitigations=off net.ifnames=0";
 
 export class Lab {
@@ -36,18 +46,22 @@ export class Lab {
   /**
    * Builds what is missing of the lab and of the given parts.
    *
-   * @throws NoLabError where that is impossible.
+   * @throws NoLabError where that is impossible, or takes longer than the limit.
    */
-  build(script: string, parts: readonly LabPart[]): void {
-    const { status, stderr } = spawnSync("bash", [script, this.#cache, ...parts], {
-      stdio: ["ignore", "inherit", "pipe"],
-      encoding: "utf8",
-    });
-    const lines = stderr.trimEnd().split("\n");
-    const refusal = status === CANNOT_BUILD ? lines.pop() : undefined;
-    process.stderr.write(lines.map((line) => `${line}\n`).join(""));
+  async build(script: string, { parts, limitS }: BuildOptions): Promise<void> {
+    // It stops all that the script started, not the script alone.
+    const words = [`--kill-after=${GRACE_S}`, `${limitS}`, "bash", script, this.#cache, ...parts];
+    const builder = spawn("timeout", words, { stdio: ["ignore", "inherit", "pipe"] });
+    const refusal = passOn(builder.stderr, REFUSAL);
+    const stop = () => builder.kill();
+    process.once("exit", stop);
+    const status = await ended(builder).finally(() => process.removeListener("exit", stop));
+    if (status === TIMED_OUT || status === null) {
+      builder.stderr.destroy();
+      throw new NoLabError(`no lab: it could not be built within ${Math.round(limitS)} s`);
+    }
     if (status !== 0) {
-      throw new NoLabError(refusal ?? `no lab: ${script} ended with status ${status}`);
+      throw new NoLabError((await refusal) ?? `no lab: ${script} ended with status ${status}`);
     }
   }
 
@@ -111,6 +125,12 @@ export class Lab {
   }
 }
 
+export interface BuildOptions {
+  readonly parts: readonly LabPart[];
+  /** The script, and all it started, is stopped when this is over. */
+  readonly limitS: number;
+}
+
 export interface BootOptions {
   readonly hypervisor: Hypervisor;
   /** QEMU is stopped when this is over. */
@@ -126,9 +146,23 @@ export function emptyFolder(folder: string): string {
   return folder;
 }
 
-function ended(child: ChildProcess): Promise<void> {
+/** @returns the status; null where a signal ended it. */
+function ended(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("exit", () => resolve());
+    child.once("exit", resolve);
   });
+}
+
+/** Shows what a program says. @returns the last line that matches, which is not shown. */
+async function passOn(output: Readable, kept: RegExp): Promise<string | undefined> {
+  let found: string | undefined;
+  for await (const line of createInterface({ input: output })) {
+    if (kept.test(line)) {
+      found = line;
+    } else {
+      process.stderr.write(`${line}\n`);
+    }
+  }
+  return found;
 }

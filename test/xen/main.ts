@@ -90,7 +90,10 @@ interface RunChoices {
 async function run(cells: readonly Cell[], choices: RunChoices): Promise<number> {
   const lab = new Lab(process.env);
   const startMs = performance.now();
-  lab.build(path.join(ROOT, "test", "xen", "build.sh"), partsFor(cells, choices));
+  await lab.build(path.join(ROOT, "test", "xen", "build.sh"), {
+    parts: partsFor(cells, choices),
+    limitS: choices.limitS,
+  });
   const buildS = secondsSince(startMs);
   const { keepsLogs } = choices;
   const folder = mkdtempSync(path.join(tmpdir(), "xenferry-xen-"));

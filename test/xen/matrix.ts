@@ -14,6 +14,7 @@ export type Trial =
   | { readonly kind: "save"; readonly by: Helper; readonly restoreBy: Helper }
   | { readonly kind: "again"; readonly by: Helper }
   | { readonly kind: "live"; readonly by: Helper; readonly receiveBy: Helper }
+  | { readonly kind: "remus"; readonly by: Helper; readonly receiveBy: Helper }
   | { readonly kind: "zero"; readonly by: Helper; readonly restoreBy: Helper }
   | { readonly kind: "equal"; readonly by: Helper }
   | { readonly kind: "fault"; readonly by: Helper; readonly fault: Fault }
@@ -177,6 +178,18 @@ export const ROWS: readonly Row[] = [
     isLive: true,
   },
   {
+    name: "remus-ours-stock",
+    about: "xl remus, ours to stock: the copy goes on when the guest is destroyed",
+    trial: { kind: "remus", by: "ours", receiveBy: "stock" },
+    isLive: true,
+  },
+  {
+    name: "remus-stock-ours",
+    about: "xl remus, stock to ours: the copy goes on when the guest is destroyed",
+    trial: { kind: "remus", by: "stock", receiveBy: "ours" },
+    isLive: true,
+  },
+  {
     name: "zero-ours-stock",
     about: "zero pages elided by ours, xl restore by stock",
     trial: { kind: "zero", by: "ours", restoreBy: "stock" },
@@ -197,6 +210,7 @@ export const ROWS: readonly Row[] = [
     name: "fault-full-disk",
     about: "the disk is full midway: the guest runs on",
     trial: { kind: "fault", by: "ours", fault: "full-disk" },
+    environment: EVERY_PAGE,
   },
   {
     name: "fault-broken-pipe",

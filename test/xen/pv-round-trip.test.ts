@@ -248,9 +248,25 @@ describe.skipIf(Boolean(reason)).each([
     xen.write(5, "flags", PV);
     const { pfn, mend } = breakTable();
     const options = { image: "live", flags: LIVE, suspended: PV_SUSPENDED, onSuspend: mend };
-    expect(errorsOf(await xen.save(5, options))).toEqual([]);
+    const messages = await xen.save(5, options);
+    expect(errorsOf(messages)).toEqual([]);
+    expect(messages.map(({ name }) => name)).not.toContain("switch_qemu_logdirty");
     const { pages } = await contentOf(path.join(xen.folder, "live"));
     expect(pages.get(pfn)!.equals(original.pages.get(pfn)!)).toBe(true);
+  });
+
+  test("may make its p2m longer until it suspends itself", async () => {
+    xen.write(5, "flags", PV);
+    const whole = xen.read(5, "ram");
+    const arch = SHARED_INFO_MFN * PAGE_BYTES + (width === 8 ? 3088 : 2316);
+    const short = Buffer.from(whole);
+    setWord(short, arch, p2mFrames().endPfn);
+    xen.write(5, "ram", short);
+    const onSuspend = () => xen.write(5, "ram", whole);
+    const options = { image: "longer", suspended: PV_SUSPENDED, onSuspend };
+    expect(errorsOf(await xen.save(5, options))).toEqual([]);
+    const { types } = await contentOf(path.join(xen.folder, "longer"));
+    expect(Math.max(...types.keys())).toBe(Math.max(...original.types.keys()));
   });
 
   test("is not saved with a page table that names a frame of others", async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -168,6 +168,19 @@ describe("a live save", () => {
     xen.makeEmpty(6);
     const messages = await xen.restore(6, "image");
     expect(logged(messages, 5)).toContain("Compared all pages: 0 differ from those sent before");
+  });
+
+  test("with debug tells of a page that is not what was sent before", async () => {
+    makeGuest(5);
+    await xen.save(5, { image: "image", flags: LIVE_DEBUG });
+    const file = path.join(xen.folder, "image");
+    const image = readFileSync(file);
+    image[image.lastIndexOf(pageOf(1999))]! ^= 1;
+    writeFileSync(file, image);
+    xen.makeEmpty(6);
+    const messages = await xen.restore(6, "image");
+    expect(completion(messages)).toEqual(SUCCESS);
+    expect(logged(messages, 8)).toEqual(["Compared all pages: 1 differ from those sent before"]);
   });
 });
 

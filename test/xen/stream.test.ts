@@ -2,12 +2,20 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { differences, differingPfns, type Image, readImage, rewrittenByRestore } from "./stream.ts";
+import {
+  countCheckpoints,
+  differences,
+  differingPfns,
+  type Image,
+  readImage,
+  rewrittenByRestore,
+} from "./stream.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "xenferry-stream-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const END = record(0, Buffer.alloc(0));
+const NONE = Buffer.alloc(0);
+const END = record(0, NONE);
 const XALLOC = 14;
 const ONES = Buffer.alloc(4096, 1);
 const TWOS = Buffer.alloc(4096, 2);
@@ -89,10 +97,27 @@ describe("the second reader of images", () => {
     frames.writeUInt32LE(0x20, 8);
     const vcpu = Buffer.alloc(8 + 5168);
     vcpu.writeUInt32LE(0x1234, 8 + 512 + 8 + 12 * 8);
-    const params = Buffer.alloc(8 + 16);
-    params.writeUInt32LE(0xfeff8, 16);
+    const params = Buffer.alloc(8 + 3 * 16);
+    for (const [at, word] of [1, 0xfeffc, 32, 0xfeff0, 33, 2].entries()) {
+      params.writeUInt32LE(word, 8 + 8 * at);
+    }
     const image = imageOf(record(3, frames), record(4, vcpu), record(10, params));
-    expect([...rewrittenByRestore(image)]).toEqual([0x20, 0x1234, 0xfeff8]);
+    const special = [0xfeffc, 0xfeff0, 2, 0xfeff1];
+    expect([...rewrittenByRestore(image)]).toEqual([0x20, 0x1234, ...special]);
+  });
+
+  test("counts checkpoints, and only those that are whole", () => {
+    const xl = Buffer.concat([
+      Buffer.from("Xen saved domain, xl format\n \0 \r"),
+      Buffer.alloc(16),
+    ]);
+    const libxl = Buffer.concat([Buffer.from("LibxlFmt"), Buffer.alloc(8), record(1, NONE)]);
+    const checkpoint = Buffer.concat([pageData([[1, 0, ONES]]), record(14, NONE), record(4, NONE)]);
+    const start = [xl, libxl, Buffer.alloc(40)];
+    expect(countCheckpoints(Buffer.concat([...start, checkpoint, checkpoint]))).toBe(2);
+    const cut = checkpoint.subarray(0, -4);
+    expect(countCheckpoints(Buffer.concat([...start, checkpoint, cut]))).toBe(1);
+    expect(countCheckpoints(xl)).toBe(0);
   });
 
   test("refuses an image that is cut", () => {

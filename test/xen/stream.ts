@@ -10,11 +10,18 @@ const WORD_BYTES = 8;
 const XL_IDENT = "Xen saved domain, xl format";
 const LIBXL_IDENT = "LibxlFmt";
 const LIBXL_CONTEXT = 1;
+const LIBXL_CHECKPOINT_END = 4;
 const END = 0;
 const PAGE_DATA = 1;
 const PV_P2M_FRAMES = 3;
 const PV_VCPU_BASIC = 4;
 const HVM_PARAMS = 10;
+const CHECKPOINT = 14;
+/** Image and domain header. */
+const HEADERS_BYTES = 40;
+/** Indexes of params. @source public/hvm/params.h */
+const IOREQ_SERVER_PFN = 32;
+const NR_IOREQ_SERVER_PAGES = 33;
 const BROKEN = 13;
 const XALLOC = 14;
 export const ABSENT = 255;
@@ -48,7 +55,7 @@ export function readImage(file: string): Image {
   const start = bytes.toString("latin1", 0, XL_IDENT.length) === XL_IDENT ? libxcOffset(bytes) : 0;
   const records: LibxcRecord[] = [];
   const taken: Taken = { types: new Uint8Array(), pages: new Map(), sentPages: 0, sentXalloc: 0 };
-  let offset = start + 40;
+  let offset = start + HEADERS_BYTES;
   for (;;) {
     const { type, body, next } = recordAt(bytes, offset);
     offset = next;
@@ -117,27 +124,60 @@ export function rewrittenByRestore(image: Image): ReadonlySet<number> {
       const offset = body.length > 4096 ? EDX_OFFSET[64] : EDX_OFFSET[32];
       pfns.add(body.readUInt32LE(offset));
     } else if (type === HVM_PARAMS) {
-      for (let offset = 8; offset < body.length; offset += 16) {
-        pfns.add(Number(body.readBigUInt64LE(offset + 8)));
+      for (const pfn of specialPages(body)) {
+        pfns.add(pfn);
       }
     }
   }
   return pfns;
 }
 
-function libxcOffset(bytes: Buffer): number {
-  let offset = 48 + bytes.readUInt32LE(44);
-  if (bytes.toString("latin1", offset, offset + 8) !== LIBXL_IDENT) {
-    throw new Error("no libxl header after xl's");
+/** Those which params name, and those that device models get one by one as they connect. */
+function specialPages(params: Buffer): readonly number[] {
+  const values = new Map<number, number>();
+  for (let offset = 8; offset < params.length; offset += 16) {
+    const index = Number(params.readBigUInt64LE(offset));
+    values.set(index, Number(params.readBigUInt64LE(offset + 8)));
   }
-  offset += 16;
-  for (;;) {
+  const first = values.get(IOREQ_SERVER_PFN) ?? 0;
+  const count = values.get(NR_IOREQ_SERVER_PAGES) ?? 0;
+  const ofServers = Array.from({ length: count }, (_, index) => first + index);
+  return [...values.values(), ...ofServers];
+}
+
+/** Checkpoints of which a stream of xl has all, libxc's part and libxl's, as far as it goes. */
+export function countCheckpoints(bytes: Buffer): number {
+  let count = 0;
+  try {
+    let offset = libxcOffset(bytes) + HEADERS_BYTES;
+    for (;;) {
+      offset = behind(bytes, offset, CHECKPOINT);
+      offset = behind(bytes, offset, LIBXL_CHECKPOINT_END);
+      count += 1;
+    }
+  } catch {
+    // It ends amid a record, as a stream does that still goes on.
+    return count;
+  }
+}
+
+/** Where the first record of a type ends, from a place where a record starts. */
+function behind(bytes: Buffer, start: number, wanted: number): number {
+  for (let offset = start; ; ) {
     const { type, next } = recordAt(bytes, offset);
     offset = next;
-    if (type === LIBXL_CONTEXT) {
+    if (type === wanted) {
       return offset;
     }
   }
+}
+
+function libxcOffset(bytes: Buffer): number {
+  const offset = 48 + bytes.readUInt32LE(44);
+  if (bytes.toString("latin1", offset, offset + 8) !== LIBXL_IDENT) {
+    throw new Error("no libxl header after xl's");
+  }
+  return behind(bytes, offset + 16, LIBXL_CONTEXT);
 }
 
 function recordAt(bytes: Buffer, offset: number) {

@@ -13,6 +13,7 @@ const SIGN_OF_LIFE_LIMIT_MS = 60_000;
 const SUSPEND_LIMIT_MS = 60_000;
 /** Debian's kernel needs more than the small one. */
 const DEBIAN_KERNEL_MEMORY_MIB = 96;
+const CHECKPOINT_INTERVAL_MS = "300";
 const SUSPEND_REASON = 2;
 /** From here on a shell tells of a signal. */
 const CRASH_STATUS = 128;
@@ -23,11 +24,9 @@ export interface Mark {
   readonly logBytes: number;
 }
 
-export interface MigrateOptions {
+export interface MigrateOptions extends Pick<RunOptions, "watcher" | "environment"> {
   readonly by: Helper;
   readonly receiveBy: Helper;
-  /** A program that stands in front of the sender's helper. */
-  readonly watcher?: string;
 }
 
 export class Guest {
@@ -101,6 +100,21 @@ export class Guest {
       helper: by,
       ...options,
     });
+  }
+
+  /** Keeps a copy of the guest up to date until it is destroyed, past a copy of the stream. */
+  protect(copy: string, { by, receiveBy }: MigrateOptions): Promise<Ended> {
+    const receiver = [
+      ...this.#commands.helperWords(receiveBy),
+      "xl",
+      "migrate-receive",
+      "-r",
+      "-e",
+    ];
+    // Neither network nor disk need to be held back: there are none.
+    const options = ["-F", "-n", "-d", "-i", CHECKPOINT_INTERVAL_MS, "-s", ""];
+    const words = ["xl", "remus", ...options, this.name, `tee ${copy} | ${receiver.join(" ")}`];
+    return this.#commands.run(words, { helper: by });
   }
 
   async domid(): Promise<string> {

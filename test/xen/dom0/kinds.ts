@@ -1,9 +1,9 @@
 /** How each kind of trial is carried out. One that fails throws, one that passes gives facts. */
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Column, Helper, Trial } from "../matrix.ts";
 import {
+  countCheckpoints,
   differences,
   differingPfns,
   type Image,
@@ -12,7 +12,8 @@ import {
 } from "../stream.ts";
 import { saveSuspended } from "./direct.ts";
 import { FAULTS } from "./faults.ts";
-import { Guest } from "./guest.ts";
+import { Guest, until } from "./guest.ts";
+import { type IterationWatch, watchIterations } from "./iterations.ts";
 import { type Commands, type Ended, told } from "./xl.ts";
 
 export type Facts = Readonly<Record<string, number | string>>;
@@ -29,7 +30,9 @@ export interface Bench {
 type Of<Kind extends Trial["kind"]> = Extract<Trial, { kind: Kind }>;
 
 const REPEATS = 2;
-const WATCHER = fileURLToPath(new URL("watch.js", import.meta.url));
+const CHECKPOINTS_LIMIT_MS = 120_000;
+/** So many until the guest, as it was when it was looked at, is at the other end. */
+const CHECKPOINTS_MORE = 3;
 /** A PV guest can be saved again only when it has run and put up its table of frames anew. */
 const REWRITTEN_SHARE_MAX = 0.25;
 
@@ -43,6 +46,8 @@ export async function carryOut(trial: Trial, bench: Bench): Promise<Facts> {
       return saveAgain(trial, bench);
     case "live":
       return migrateLive(trial, bench);
+    case "remus":
+      return failOver(trial, bench);
     case "equal":
       return saveTwice(trial, bench);
     case "fault":
@@ -128,10 +133,39 @@ function sameMemory(image: Image, again: Image, { hasRun }: { readonly hasRun: b
 async function migrateLive({ by, receiveBy }: Of<"live">, bench: Bench): Promise<Facts> {
   const guest = await create(bench, { isLoaded: true });
   const mark = guest.mark();
-  const ended = await guest.migrate(path.join(bench.folder, "copy"), { by, receiveBy });
+  const watch = watchIterations(by, bench);
+  const copy = path.join(bench.folder, "copy");
+  const ended = await guest.migrate(copy, { by, receiveBy, ...watch.options });
   mustHaveWorked("xl migrate", ended);
   await guest.goesOn(mark, { incoming: true });
-  return { totalMs: ended.wallMs };
+  const { count, firstIterationMs } = watch.read();
+  return { totalMs: ended.wallMs, iterations: count, firstIterationMs };
+}
+
+/** The guest goes on at the other end, as of a checkpoint, when it is destroyed at this one. */
+async function failOver({ by, receiveBy }: Of<"remus">, bench: Bench): Promise<Facts> {
+  const guest = await create(bench);
+  const copy = path.join(bench.folder, "copy");
+  const checkpoints = () => (existsSync(copy) ? countCheckpoints(readFileSync(copy)) : 0);
+  let ended: Ended | undefined;
+  const protecting = guest.protect(copy, { by, receiveBy }).then((value) => {
+    ended = value;
+  });
+  const atLeast = (count: number) =>
+    until(`${count} checkpoints`, CHECKPOINTS_LIMIT_MS, () => {
+      if (ended !== undefined) {
+        throw new Error(`xl remus: ${told(ended)}`);
+      }
+      return checkpoints() >= count;
+    });
+  await atLeast(1);
+  const mark = guest.mark();
+  const reached = checkpoints() + CHECKPOINTS_MORE;
+  await atLeast(reached);
+  await guest.destroy();
+  await protecting;
+  await guest.goesOn(mark, { incoming: true });
+  return { checkpoints: checkpoints() };
 }
 
 /** Both helpers save one suspended guest, stock a second time to show what tells the time. */
@@ -183,11 +217,11 @@ async function timeSaves({ by }: Of<"time-save">, bench: Bench): Promise<Facts> 
   return { ...ratio("wallMs", stock, other), ...ratio("cpuMs", stock, other) };
 }
 
-/** Once for the time as a whole, once with a watcher for that of the first iteration. */
+/** Once for the time as a whole, once more for that of the first iteration, watched. */
 async function timeMigrations({ by }: Of<"time-live">, bench: Bench): Promise<Facts> {
   const guest = await create(bench, { isLoaded: true });
   const copy = path.join(bench.folder, "copy");
-  const migrate = async (helper: Helper, options: { readonly watcher?: string } = {}) => {
+  const migrate = async (helper: Helper, options: IterationWatch["options"] = {}) => {
     const ended = await guest.migrate(copy, { by: helper, receiveBy: helper, ...options });
     mustHaveWorked(`xl migrate (${helper})`, ended);
     return ended;
@@ -195,9 +229,9 @@ async function timeMigrations({ by }: Of<"time-live">, bench: Bench): Promise<Fa
   const stock = [await migrate("stock")];
   const other = [await migrate(by)];
   const watched = async (helper: Helper) => {
-    const file = path.join(bench.folder, `watched-by-${helper}`);
-    await migrate(helper, { watcher: watcherOf(bench, helper, file) });
-    return iterationsIn(readFileSync(file, "utf8"));
+    const watch = watchIterations(helper, bench);
+    await migrate(helper, watch.options);
+    return watch.read();
   };
   const stockIterations = await watched("stock");
   const iterations = await watched(by);
@@ -208,15 +242,6 @@ async function timeMigrations({ by }: Of<"time-live">, bench: Bench): Promise<Fa
     stockIterations: stockIterations.count,
     iterations: iterations.count,
   };
-}
-
-/** @returns a program for libxl that runs a helper and writes its progress to a file. */
-function watcherOf({ commands, folder }: Bench, helper: Helper, file: string): string {
-  const program = path.join(folder, `watcher-of-${helper}`);
-  const { program: watched } = commands.helperProgram(helper);
-  const script = `#!/bin/sh\nexec node ${WATCHER} ${watched} ${file} "$@"\n`;
-  writeFileSync(program, script, { mode: 0o755 });
-  return program;
 }
 
 function create(bench: Bench, { isLoaded = false } = {}): Promise<Guest> {
@@ -231,19 +256,6 @@ function mustHaveWorked(what: string, ended: Ended): void {
   if (ended.status !== 0) {
     throw new Error(`${what}: ${told(ended)}`);
   }
-}
-
-/** What a watcher wrote: lines of milliseconds and progress, such as `Frames iteration 0`. */
-function iterationsIn(text: string): { readonly count: number; readonly firstIterationMs: number } {
-  const lines = [...text.matchAll(/^(\d+) Frames iteration (\d+)/gm)].map(([, atMs, number]) => ({
-    atMs: Number(atMs),
-    number: Number(number),
-  }));
-  const first = lines.filter(({ number }) => number === 0).map(({ atMs }) => atMs);
-  return {
-    count: new Set(lines.map(({ number }) => number)).size,
-    firstIterationMs: (first.at(-1) ?? Number.NaN) - (first[0] ?? Number.NaN),
-  };
 }
 
 /** The least of each side, and how they compare. */

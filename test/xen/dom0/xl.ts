@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly helper?: Helper;
   /** A program that stands in front of the helper. */
   readonly watcher?: string;
+  /** What our helper is told besides the row's settings. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface OurHelper {
@@ -138,8 +140,12 @@ export class Commands {
     }
   }
 
-  #environment({ helper, watcher }: RunOptions): NodeJS.ProcessEnv {
-    const all: NodeJS.ProcessEnv = { ...process.env, ...this.#ours.environment };
+  #environment({ helper, watcher, environment }: RunOptions): NodeJS.ProcessEnv {
+    const all: NodeJS.ProcessEnv = {
+      ...process.env,
+      ...this.#ours.environment,
+      ...environment,
+    };
     delete all[HELPER_VARIABLE];
     const program = watcher ?? (helper === "ours" ? this.#ours.helper : undefined);
     return program === undefined ? all : { ...all, [HELPER_VARIABLE]: program };
