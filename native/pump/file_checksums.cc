@@ -99,7 +99,9 @@ void checksum_file(int fd, std::span<const PageRange> ranges, engine::Words out_
                    const Cancel& cancel) {
   const std::vector<Part> parts = parts_of(ranges);
   if (parts.empty()) return;
-  ImageSource source{fd, parts.front().offset, FileAccess::kAuto, cancel};
+  const auto [first, last] = std::ranges::minmax_element(parts, {}, &Part::offset);
+  const std::uint64_t end = last->offset + last->page_count * engine::kPageBytes;
+  ImageSource source{fd, first->offset, FileAccess::kAuto, cancel, end - first->offset};
   Checksumming{source, parts, out_crcs, operations.checksum_pages.run()}.run(thread_count);
 }
 

@@ -7,8 +7,9 @@ import { hasStreamData } from "../format/page-type.ts";
 import { type PumpAddon, type PumpCancel, probePump, pumpError } from "../transport/pump-addon.ts";
 import type { StreamVerifier } from "./stream-verifier.ts";
 
-/** Pages looked at by one call of the add-on: 128 MiB. */
-const BATCH_PAGES = 32_768;
+/** Pages looked at by the first call of the add-on, 16 MiB, so that it starts soon; then twice. */
+const BATCH_PAGES_MIN = 4096;
+const BATCH_PAGES_MAX = 32_768;
 
 /** Threads that read a file; more would wait for each other. */
 const THREADS_MAX = 4;
@@ -58,6 +59,7 @@ class ThreadedChecker implements PageChecker {
   readonly #onAbort: () => void;
   #ranges: Range[] = [];
   #pageCount = 0;
+  #batchPages = BATCH_PAGES_MIN;
   #verifier: StreamVerifier | undefined;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -80,7 +82,8 @@ class ThreadedChecker implements PageChecker {
     this.#verifier = verifier;
     this.#ranges.push({ offset, recordOffset, pfns, isCompared: verifier.isVerifying });
     this.#pageCount += pfns.length;
-    if (this.#pageCount >= BATCH_PAGES) {
+    if (this.#pageCount >= this.#batchPages) {
+      this.#batchPages = Math.min(this.#batchPages * 2, BATCH_PAGES_MAX);
       await this.#running;
       this.#start();
     }
