@@ -50,6 +50,7 @@
           "product_dir": "<(module_root_dir)/native/host/build/Release",
           "sources": [
             "native/host/bindings.cc",
+            "native/host/cpu.cc",
             "native/host/crew.cc",
             "native/host/dirty.cc",
             "native/host/failure.cc",

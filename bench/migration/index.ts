@@ -1,4 +1,5 @@
 import type { MigrationCase } from "./case.ts";
+import { convertCase } from "./convert.ts";
 import { cpuMemoryCase } from "./cpu-memory.ts";
 import { downtimeCase } from "./downtime.ts";
 import { firstIterationCases } from "./first-iteration.ts";
@@ -18,6 +19,7 @@ export const MIGRATION_CASES: readonly MigrationCase[] = [
   iterationCostCase,
   cpuMemoryCase,
   saveRestoreCase,
+  convertCase,
   ...transferOptionsCases,
   provenCase,
 ];

@@ -7,7 +7,7 @@ interface CodeMeaning {
 /**
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
- * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, ORDER_, GUEST_,
+ * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, LEGACY_, ORDER_, GUEST_,
  * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, HELPER_, XL_, USAGE_.
  */
 const CODES = {
@@ -15,7 +15,9 @@ const CODES = {
   STREAM_NOT_AN_IMAGE: stream("this is no saved domain: neither xl, libxl nor libxc headers"),
   STREAM_BIG_ENDIAN: stream("the image is big-endian: it can be inspected but not restored here"),
   STREAM_TRAILING_DATA: stream("bytes follow the end of the stream"),
-  STREAM_LEGACY: stream("the image is in the format of Xen before 4.6: convert it first"),
+  STREAM_LEGACY: stream(
+    "the image is in the format of Xen before 4.6; 'xenferry convert' makes a new one of it",
+  ),
   STREAM_VERSION: stream("the stream is of a version this program does not know"),
   STREAM_IDENT: stream("a header inside the stream does not start as it must"),
   STREAM_RESERVED: stream("reserved bits or fields of a header are not zero"),
@@ -26,6 +28,7 @@ const CODES = {
   STREAM_XL_CONFIG: stream("the domain configuration in xl's header is missing or not JSON"),
   STREAM_GUEST_TYPE: stream("the domain header names a type of guest that does not exist"),
   STREAM_PAGE_SHIFT: stream("the domain header names a page size other than 4096 octets"),
+  STREAM_NO_POLICY: stream("the image does not say what its guest was told of the CPU"),
   STREAM_COMPRESSION: stream("the compressed image is damaged or needs too large a window"),
 
   RECORD_TOO_LONG: stream("a record claims to be longer than any record may be"),
@@ -45,6 +48,28 @@ const CODES = {
   PAGE_DATA_RESERVED: stream("reserved bits of a pfn word are not zero"),
   PAGE_DATA_COMPRESSION: stream("the packed page data is damaged"),
   PAGE_DATA_PFN: stream("the page data names a frame beyond 16 TiB"),
+
+  LEGACY_NOT: stream("the stream is no legacy one, from before Xen 4.6, as was said"),
+  LEGACY_WIDTH: stream("the toolstack that wrote the stream had another width than was said"),
+  LEGACY_GUEST_TYPE: stream("the stream is of the other type of guest than was said"),
+  LEGACY_XL_HEADER: stream("xl's header is there though it was not said to be, or the reverse"),
+  LEGACY_P2M_SIZE: stream("the stream names no number of frames that a guest can have"),
+  LEGACY_EXTENDED_INFO: stream("the description of the PV guest's vCPUs is not one that Xen wrote"),
+  LEGACY_CHUNK: stream("the stream has a chunk of a kind that no Xen wrote"),
+  LEGACY_CHUNK_GUEST: stream("the chunk belongs to the other type of guest"),
+  LEGACY_PFN: stream("a batch names a frame that the guest does not have, or one twice"),
+  LEGACY_PAGE_TYPE: stream("a batch has a page of a type that does not exist"),
+  LEGACY_LENGTH: stream("a part claims to be longer, or shorter, than any such part may be"),
+  LEGACY_VCPU: stream("the set of vCPUs is empty, or names ids that no vCPU can have"),
+  LEGACY_TOOLSTACK: stream("the toolstack's chunk is damaged, or of another version"),
+  LEGACY_TMEM: stream(
+    "the guest used transcendent memory (tmem), for which Migration v2 has no record: the stream " +
+      "cannot be converted",
+  ),
+  LEGACY_COMPRESSION: stream("the compressed pages are damaged"),
+  LEGACY_EMULATOR: stream(
+    "no device model's state follows the HVM guest's, or one of its own kind",
+  ),
 
   ORDER_STATIC_DATA_MISSING: stream("memory or registers come before STATIC_DATA_END"),
   ORDER_STATIC_DATA_LATE: stream("static data comes after STATIC_DATA_END"),

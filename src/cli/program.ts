@@ -1,11 +1,14 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerConvert } from "./commands/convert.ts";
+import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
 import { registerFarEnd } from "./commands/far-end.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerImageCommands } from "./commands/images.ts";
+import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerRestore } from "./commands/restore.ts";
@@ -56,6 +59,9 @@ export function createProgram(signal: AbortSignal): Program {
   registerMigrate(registrar);
   registerReceive(registrar);
   registerImageCommands(registrar);
+  registerInspect(registrar);
+  registerCpuid(registrar);
+  registerConvert(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   registerFarEnd(registrar);

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { type ErrorCode, type ErrorFacts, MigrationError } from "../base/errors.ts";
-import type { StreamEvent } from "./events.ts";
+import type { StreamEvent, XlHeaderEvent } from "./events.ts";
 
 /** Byte order of what follows a header. */
 export type ByteOrder = "little" | "big";
@@ -39,10 +39,33 @@ export interface PagesTaken {
   readonly nextBodyBytes: number;
 }
 
+/**
+ * What is handed to the driver instead of being read: a stream of Xen before 4.6. Only with
+ * {@link ReaderOptions.handsOverLegacy}; the driver reads it to its end, and this reader is done.
+ */
+export interface LegacyHandOver {
+  readonly kind: "legacy-hand-over";
+  /** Goes on counting octets. */
+  readonly cursor: Cursor;
+  /** xl's header before the stream; `undefined` without one. */
+  readonly xl: XlHeaderEvent | undefined;
+  /** The stream's first {@link IDENT_BYTES}, which were read. */
+  readonly ident: Uint8Array;
+}
+
+/** Octets that tell the formats apart. */
+export const IDENT_BYTES = 8;
+
 /** The answer to a {@link Need} that cannot be met: only so many octets were left. */
 export interface EndOfInput {
   readonly availableBytes: number;
 }
+
+/** What a driver answers. */
+export type Answer = Uint8Array | EndOfInput | PagesTaken | undefined;
+
+/** The part of a reader that only waits for octets. */
+export type Reading<Result> = Generator<Need, Result, Answer>;
 
 /**
  * A reader as a generator without I/O: yields what it needs and what it found.
@@ -51,9 +74,9 @@ export interface EndOfInput {
  * {@link EndOfInput}; it answers an event with `undefined`.
  */
 export type Steps<Result> = Generator<
-  Need | PagesHandOver | StreamEvent,
+  Need | PagesHandOver | LegacyHandOver | StreamEvent,
   Result,
-  Uint8Array | EndOfInput | PagesTaken | undefined
+  Answer
 >;
 
 /** What a reader is asked to be. */
@@ -74,6 +97,11 @@ export interface ReaderOptions {
    * Not for purpose `inspect`, and not for what follows VERIFY.
    */
   readonly handsOverPages?: boolean;
+  /**
+   * Whether the driver can read a stream of Xen before 4.6, once it is recognised; else such a
+   * stream is refused. `always`: what has no header of its own is taken for one.
+   */
+  readonly handsOverLegacy?: "recognised" | "always";
 }
 
 /** Where a reader is: counts octets from the stream's start and knows the record around them. */
@@ -94,7 +122,7 @@ export class Cursor {
   }
 
   /** Reads exactly `byteCount` octets; the view is valid until the next step. */
-  *exactly(byteCount: number): Steps<Uint8Array> {
+  *exactly(byteCount: number): Reading<Uint8Array> {
     const bytes = yield { kind: "need", amount: "all", byteCount };
     assert(bytes !== undefined, "a need is answered with octets or with the end");
     if (bytes instanceof Uint8Array) {
@@ -113,7 +141,7 @@ export class Cursor {
   }
 
   /** Reads from one to `byteCountMax` octets; `undefined` at the end. */
-  *some(byteCountMax: number): Steps<Uint8Array | undefined> {
+  *some(byteCountMax: number): Reading<Uint8Array | undefined> {
     const bytes = yield { kind: "need", amount: "some", byteCount: byteCountMax };
     if (!(bytes instanceof Uint8Array)) {
       return undefined;

@@ -167,8 +167,9 @@ export class StreamVerifier {
 
   /** What was found. Called once, after the last event. */
   finish(): VerifyResult {
-    const { byteCount, sentence } = this.#trailing;
-    if (byteCount > 0 && sentence === undefined) {
+    const { byteCount, sentence, isDeviceModel } = this.#trailing;
+    const isExpected = sentence !== undefined || (this.#seen.format === "libxc" && isDeviceModel);
+    if (byteCount > 0 && !isExpected) {
       const facts = { offset: this.#bytes, trailingBytes: byteCount };
       this.#tell({ code: "STREAM_TRAILING_DATA", severity: "violated", facts });
     }

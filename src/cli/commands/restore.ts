@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { MigrationError } from "../../base/errors.ts";
 import { openBackend } from "../../guest/open.ts";
 import type { GuestKind } from "../../guest/types.ts";
+import type { StreamVersion } from "../../migration/legacy.ts";
 import { restoreGuest } from "../../migration/restore.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { openImage } from "../../transport/image-file.ts";
@@ -13,6 +14,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { fileAccessOption } from "../file-access.ts";
 import type { Registrar } from "../program.ts";
+import { streamVersionOption } from "../stream-version.ts";
 import { askedSettings, refuseOptions } from "../xen-options.ts";
 import { runUnderXl } from "../xl-run.ts";
 
@@ -23,6 +25,7 @@ interface RestoreOptions {
   readonly config?: string;
   readonly monitor: boolean;
   readonly profile?: string;
+  readonly streamVersion?: StreamVersion;
   readonly fileAccess: FileAccess;
 }
 
@@ -30,7 +33,7 @@ const KIND_HELP = `
 Without --kind the image says where it belongs: one of an embedded guest becomes such a guest again,
 and any other one is a Xen guest's, which 'xl restore' makes a domain of, with our save helper.`;
 
-const FOR_EMBEDDED = ["name", "fileAccess"];
+const FOR_EMBEDDED = ["name", "fileAccess", "streamVersion"];
 const FOR_XEN = ["config", "monitor", "profile"];
 
 export function registerRestore({ program, run }: Registrar): void {
@@ -49,6 +52,7 @@ export function registerRestore({ program, run }: Registrar): void {
     .option("-e, --no-monitor", "Xen: leave no xl behind that waits for the domain's end")
     .option("--profile <file>", "Xen: write the profile (JSON) here")
     .addHelpText("after", KIND_HELP)
+    .addOption(streamVersionOption())
     .addOption(fileAccessOption("pages are read, of an aligned image that is a plain file"))
     .action((file: string, options: RestoreOptions, command: Command) =>
       run(command, async (context) => {
@@ -140,6 +144,7 @@ async function restore(
       engine,
       signal: context.signal,
       fileAccess: options.fileAccess,
+      streamVersion: options.streamVersion,
       startAs: options.paused === true ? "paused" : "running",
       prepare: async (described) => {
         const kind = asked ?? described.kind;
