@@ -22,6 +22,12 @@ export async function createFileSink(filePath: string): Promise<ByteSink> {
   }
 }
 
+/** The hidden name that a file has until it is complete. */
+export function temporaryBeside(filePath: string): string {
+  const folder = path.dirname(filePath);
+  return path.join(folder, `.${path.basename(filePath)}.${process.pid}.partial`);
+}
+
 /**
  * Opens what `outputPath` names for writing: a file as {@link createFileSink} does, and a pipe or
  * device, which there is nothing to put in the place of, as it is.
@@ -38,12 +44,6 @@ export async function openOutput(outputPath: string): Promise<ByteSink> {
   } catch (error) {
     throw new MigrationError("TRANSPORT_OPEN", { file: outputPath }, error);
   }
-}
-
-/** The hidden name that a file has until it is complete. */
-export function temporaryBeside(filePath: string): string {
-  const folder = path.dirname(filePath);
-  return path.join(folder, `.${path.basename(filePath)}.${process.pid}.partial`);
 }
 
 class FileSink implements ByteSink {

@@ -48,11 +48,11 @@ export function registerRestore({ program, run }: Registrar): void {
         "kind of guest to restore into; that of the image unless given",
       ).choices(["process", "synthetic", "xen"]),
     )
-    .addOption(streamVersionOption())
     .option("--config <file>", "Xen: a configuration that replaces the image's")
     .option("-e, --no-monitor", "Xen: leave no xl behind that waits for the domain's end")
     .option("--profile <file>", "Xen: write the profile (JSON) here")
     .addHelpText("after", KIND_HELP)
+    .addOption(streamVersionOption())
     .addOption(fileAccessOption("pages are read, of an aligned image that is a plain file"))
     .action((file: string, options: RestoreOptions, command: Command) =>
       run(command, async (context) => {
