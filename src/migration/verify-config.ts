@@ -5,14 +5,17 @@ import { XL_MANDATORY_JSON_MASK } from "../format/xl.ts";
 import type { Tell } from "./verify-clauses.ts";
 import type { ConfigFacts, IncomingGuest } from "./verify-guest.ts";
 
+/** Octets looked at to tell what a configuration is. */
+const JSON_LOOK_BYTES = 64;
+
 /** Types of guests that xl knows. */
 const GUEST_TYPES: readonly unknown[] = ["pv", "pvh", "hvm"];
 
 /**
  * Checks the configuration in xl's header, and takes from it what restore goes by.
  *
- * Without a configuration, or one that is not JSON, `xl restore` takes the file only together with
- * a configuration file.
+ * Without a configuration, or with JSON that is not said to be that, `xl restore` takes the file only
+ * together with a configuration file.
  *
  * @source tools/xl/xl_vmcontrol.c create_domain
  */
@@ -26,7 +29,10 @@ export function checkConfig(header: XlHeader, guest: IncomingGuest, tell: Tell):
     return;
   }
   if ((mandatoryFlags & XL_MANDATORY_JSON_MASK) === 0) {
-    tell("STREAM_XL_CONFIG", "refused", { problem: "not said to be JSON" });
+    // Text in the syntax of xl.cfg, as up to Xen 4.4; none begins like JSON.
+    if (startsLikeJson(config)) {
+      tell("STREAM_XL_CONFIG", "refused", { problem: "not said to be JSON" });
+    }
     return;
   }
   if (config.at(-1) !== 0) {
@@ -69,4 +75,8 @@ function property(value: unknown, name: string): unknown {
 
 function numberOf(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
+}
+
+function startsLikeJson(config: Uint8Array): boolean {
+  return new TextDecoder().decode(config.subarray(0, JSON_LOOK_BYTES)).trimStart().startsWith("{");
 }

@@ -18,9 +18,12 @@ const TABLE_LEVEL_MASK = 0x7;
 
 /** Where fields of the start info are, by guest width. @source xen/include/public/xen.h */
 const START_INFO = {
-  4: { store: 44, console: 52 },
-  8: { store: 56, console: 72 },
+  4: { pages: 32, store: 44, console: 52 },
+  8: { pages: 32, store: 56, console: 72 },
 } as const;
+
+/** What a start info begins with, whatever its width. @source xen/include/public/xen.h */
+const START_INFO_MAGIC = Buffer.from("xen-");
 
 /**
  * Checks the frames that a PV guest's registers and table of frames name, once all memory has come.
@@ -59,17 +62,29 @@ export function startInfoFrame(guest: IncomingGuest): number | undefined {
     : undefined;
 }
 
-/** Checks the frames that the start info names. @param page its content. */
+/**
+ * Checks the frames that the start info names. A page that does not begin as one, or gives the guest
+ * more pages than it has, is not believed and only suspicious, though restore goes by it: such are
+ * images of guests that were made up.
+ *
+ * @param page its content.
+ */
 export function checkStartInfo(guest: IncomingGuest, page: Uint8Array, tell: Tell): void {
   const { guestWidth: width } = guest;
   if (width === undefined) {
     return;
   }
-  const view = viewOf(page);
   const place = { layer: "libxc", record: "PAGE_DATA", startInfo: startInfoFrame(guest) };
+  const view = viewOf(page);
+  const number = (at: number) =>
+    width === 8 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true));
+  const hasMagic = START_INFO_MAGIC.equals(page.subarray(0, START_INFO_MAGIC.length));
+  if (!hasMagic || number(START_INFO[width].pages) > BigInt(guest.p2m.pfnMax ?? 0) + 1n) {
+    tell("RECORD_VALUE", "suspicious", { ...place, problem: "the start info is none" });
+    return;
+  }
   for (const names of ["store", "console"] as const) {
-    const at = START_INFO[width][names];
-    const pfn = width === 8 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true));
+    const pfn = number(START_INFO[width][names]);
     const problem = problemOf(guest, pfn, undefined);
     if (problem !== undefined) {
       tell("RECORD_FRAME", "refused", { ...place, names, pfn, problem });

@@ -146,12 +146,16 @@ export class Parts {
 
   /** A header, the offset of vCPU 0's time stamp counter, and the end; little-endian always. */
   hvmContext(tscAdjust = 0): Uint8Array {
+    return this.record(9, this.hvmContextBody(tscAdjust));
+  }
+
+  hvmContextBody(tscAdjust = 0): Uint8Array {
     const { u16, u32, u64 } = octetsIn("little");
     const entry = (typecode: number, content: Uint8Array) =>
       join(u16(typecode, 0), u32(content.length), content);
     const header = join(u32(0x5438_1286, 1), u64(0), u32(0x0005_06e3, 2_400_000));
     const end = new Uint8Array(0);
-    return this.record(9, entry(1, header), entry(19, u64(tscAdjust)), entry(0, end));
+    return join(entry(1, header), entry(19, u64(tscAdjust)), entry(0, end));
   }
 
   hvmParams(...params: readonly (readonly [number, number])[]): Uint8Array {

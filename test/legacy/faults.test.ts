@@ -251,7 +251,7 @@ const FAULTS: readonly Fault[] = [
     what: "a device model of no known kind",
     stream: join(before, old.chunk(-9), old.end(), old.hvmTail(CONTEXT), text("x".repeat(40))),
     code: "LEGACY_EMULATOR",
-    where: { record: "device model", offset: before.length + 8 + 31 },
+    where: { record: "device model", offset: before.length + 8 + 28 + CONTEXT.length },
   },
   {
     what: "a device model's state without end",

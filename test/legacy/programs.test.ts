@@ -14,7 +14,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parseLegacyArguments } from "../../src/cli/convert-legacy-stream/arguments.ts";
-import { type Entry, T } from "../golden/parts.ts";
+import { type Entry, Parts, T } from "../golden/parts.ts";
 import { join, octetsIn, text } from "../support/bytes.ts";
 import { convertBytes } from "../support/legacy-run.ts";
 import { LegacyParts } from "../support/legacy-writer.ts";
@@ -31,7 +31,7 @@ const body = join(
   old.vcpuInfo(0, 1n),
   old.chunk(-9),
   old.end(),
-  old.hvmTail(Uint8Array.of(1, 2, 3)),
+  old.hvmTail(new Parts().hvmContextBody()),
 );
 const legacy = join(body, old.emulator("DeviceModelRecord0002", text("state")));
 const AS_LIBXL = ["--width", "64", "--guest", "hvm", "--format", "libxl"];

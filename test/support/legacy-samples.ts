@@ -1,4 +1,4 @@
-import { type Entry, T } from "../golden/parts.ts";
+import { type Entry, Parts, T } from "../golden/parts.ts";
 import { join, text } from "./bytes.ts";
 import { LegacyParts } from "./legacy-writer.ts";
 
@@ -8,7 +8,7 @@ export const PAGES: readonly Entry[] = [
   [3, T.NOTAB, 0x33],
   [4, T.XALLOC],
 ];
-export const CONTEXT = Uint8Array.of(1, 2, 3);
+export const CONTEXT = new Parts().hvmContextBody();
 /** What libxl writes before the device model's state. */
 export const RECORD = "DeviceModelRecord0002";
 
