@@ -14,8 +14,8 @@ const GUEST_TYPES: readonly unknown[] = ["pv", "pvh", "hvm"];
 /**
  * Checks the configuration in xl's header, and takes from it what restore goes by.
  *
- * Without a configuration, or with JSON that is not said to be that, `xl restore` takes the file only
- * together with a configuration file.
+ * Without a configuration, or with JSON that is not said to be that, `xl restore` takes the file
+ * only together with a configuration file.
  *
  * @source tools/xl/xl_vmcontrol.c create_domain
  */

@@ -63,9 +63,9 @@ export function startInfoFrame(guest: IncomingGuest): number | undefined {
 }
 
 /**
- * Checks the frames that the start info names. A page that does not begin as one, or gives the guest
- * more pages than it has, is not believed and only suspicious, though restore goes by it: such are
- * images of guests that were made up.
+ * Checks the frames that the start info names. A page that does not begin as one, or gives the
+ * guest more pages than it has, is not believed and only suspicious, though restore goes by it:
+ * such are images of guests that were made up.
  *
  * @param page its content.
  */
