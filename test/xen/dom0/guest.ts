@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Column, Helper } from "../matrix.ts";
-import { type Commands, EmulatorError, type Ended, type RunOptions, told } from "./xl.ts";
+import { type Commands, EmulatorError, type Ended, type RunOptions } from "./xl.ts";
 
 const FILES = "/guest";
 const POLL_MS = 100;
@@ -15,13 +15,17 @@ const SUSPEND_LIMIT_MS = 60_000;
 const DEBIAN_KERNEL_MEMORY_MIB = 96;
 const CHECKPOINT_INTERVAL_MS = "300";
 const SUSPEND_REASON = 2;
-/** From here on a shell tells of a signal. */
-const CRASH_STATUS = 128;
 
 /** Up to where a guest has counted, and where its console's log then ended. */
 export interface Mark {
   readonly round: number;
   readonly logBytes: number;
+}
+
+interface CreateOptions {
+  readonly name: string;
+  readonly commands: Commands;
+  readonly isLoaded: boolean;
 }
 
 export interface MigrateOptions extends Pick<RunOptions, "watcher" | "environment"> {
@@ -38,20 +42,23 @@ export class Guest {
     this.#commands = commands;
   }
 
-  /** Creates a guest and waits until it counts. */
-  static async create(
-    column: Column,
-    options: { readonly name: string; readonly commands: Commands; readonly isLoaded: boolean },
-  ): Promise<Guest> {
-    const { name, commands } = options;
-    const file = `/tmp/${name}.cfg`;
-    writeFileSync(file, configuration(column, name, options.isLoaded));
-    const ended = await commands.run(["xl", "create", "-q", "-e", file]);
-    if (ended.status !== 0) {
-      // No helper had a part in this yet.
-      const isCrash = ended.status !== null && ended.status >= CRASH_STATUS;
-      throw new (isCrash ? EmulatorError : Error)(`xl create: ${told(ended)}`);
+  /**
+   * Creates a guest and waits until it counts.
+   *
+   * @throws EmulatorError where it does not: no helper has had a part in it.
+   */
+  static async create(column: Column, options: CreateOptions): Promise<Guest> {
+    try {
+      return await Guest.#create(column, options);
+    } catch (error) {
+      throw new EmulatorError(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  static async #create(column: Column, { name, commands, isLoaded }: CreateOptions) {
+    const file = `/tmp/${name}.cfg`;
+    writeFileSync(file, configuration(column, name, isLoaded));
+    await commands.must(["xl", "create", "-q", "-e", file]);
     const guest = new Guest(name, commands);
     await until(`${name} to count`, START_LIMIT_MS, () => {
       return /pattern ok/.test(guest.#log()) || guest.#mustRun();

@@ -54,12 +54,15 @@ async function runCell(
   cell: Cell,
   { index, limitS }: { readonly index: number; readonly limitS: number },
 ): Promise<CellResult> {
+  const reasons: string[] = [];
   for (let attempt = 1; ; attempt += 1) {
     const guestName = `${cell.column.name}-${index}-${attempt}-${process.pid}`;
     const { result, isEmulatorsFault } = await tryCell(cell, { guestName, limitS });
     if (!isEmulatorsFault || attempt === ATTEMPTS) {
-      return attempt === 1 ? result : { ...result, facts: { ...result.facts, attempts: attempt } };
+      const retried = { attempts: attempt, retriedFor: reasons.join("; ") };
+      return attempt === 1 ? result : { ...result, facts: { ...result.facts, ...retried } };
     }
+    reasons.push(result.reason ?? "");
   }
 }
 
