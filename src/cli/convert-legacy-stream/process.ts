@@ -8,9 +8,12 @@ import { descriptorSink } from "../../transport/descriptor-sink.ts";
 import { descriptorInput, openStreamFile } from "../../transport/exact-source.ts";
 import { openOutput } from "../../transport/file-sink.ts";
 import { EXIT } from "../exit.ts";
+import { type ProgramLog, standardLog, systemLog } from "../program-log.ts";
 import { LEGACY_HELP, type LegacyArguments, parseLegacyArguments } from "./arguments.ts";
 import { describeLegacyEvent } from "./describe.ts";
-import { type LegacyLog, standardLog, systemLog } from "./log.ts";
+
+/** The program's name in the system's log, as Xen's has it. */
+const NAME = "convert-legacy-stream";
 
 /**
  * Set to `auto`, it has the width be what the stream says. libxl gives its own, which is a guess.
@@ -49,7 +52,7 @@ export async function runLegacyProcess(args: readonly string[]): Promise<number>
 }
 
 async function convertAndTell(request: LegacyArguments): Promise<number> {
-  const log = request.logsToSyslog ? systemLog() : standardLog;
+  const log = request.logsToSyslog ? systemLog(NAME) : standardLog;
   const ending = new AbortController();
   let status: number | undefined;
   for (const [name, signalStatus] of Object.entries(ENDING_SIGNALS)) {
@@ -71,7 +74,7 @@ async function convertAndTell(request: LegacyArguments): Promise<number> {
 
 async function convert(
   request: LegacyArguments,
-  log: LegacyLog,
+  log: ProgramLog,
   signal: AbortSignal,
 ): Promise<void> {
   const source = await openInput(request.in);
@@ -96,7 +99,7 @@ async function convertFromTo(
   parts: {
     readonly source: ByteSource;
     readonly sink: ByteSink;
-    readonly log: LegacyLog;
+    readonly log: ProgramLog;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
