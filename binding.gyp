@@ -50,6 +50,7 @@
           "product_dir": "<(module_root_dir)/native/host/build/Release",
           "sources": [
             "native/host/bindings.cc",
+            "native/host/cpu.cc",
             "native/host/crew.cc",
             "native/host/dirty.cc",
             "native/host/failure.cc",
@@ -71,6 +72,7 @@
             "native/pump/batch.cc",
             "native/pump/bindings.cc",
             "native/pump/compression.cc",
+            "native/pump/file_checksums.cc",
             "native/pump/image_file.cc",
             "native/pump/image_outlet.cc",
             "native/pump/image_source.cc",

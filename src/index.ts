@@ -12,6 +12,12 @@ export type { PageEngine } from "./engine/types.ts";
 export { parseConfigFile, parseGuestSpec } from "./guest/config.ts";
 export { attachGuest, listGuests, openBackend } from "./guest/open.ts";
 export type { GuestConfig, GuestSink, GuestSource } from "./guest/types.ts";
+export {
+  type ConvertOptions,
+  type ConvertOutcome,
+  type ConvertProgress,
+  convertStream,
+} from "./migration/convert.ts";
 export { inspectStream } from "./migration/inspect.ts";
 export { migrateGuest } from "./migration/migrate.ts";
 export { downtimePolicy, type PrecopyPolicy, xenPolicy } from "./migration/policy.ts";
@@ -20,6 +26,7 @@ export { rehearseMigration } from "./migration/rehearsal.ts";
 export { restoreGuest } from "./migration/restore.ts";
 export { saveGuest } from "./migration/save.ts";
 export { verifyStream } from "./migration/verify-stream.ts";
+export { HANDLED_VERSIONS } from "./migration/versions.ts";
 export { type Profile, parseProfile, profileSchema } from "./report/profile.ts";
 export { openImage } from "./transport/image-file.ts";
 export { connect, listen } from "./transport/open.ts";

@@ -17,9 +17,11 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   engine: ["base"],
   transport: ["base", "format"],
   guest: ["base", "format"],
-  migration: ["base", "format", "report", "codec", "engine", "transport", "guest"],
+  legacy: ["base", "format", "codec"],
+  migration: ["base", "format", "report", "codec", "engine", "transport", "guest", "legacy"],
   helper: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration"],
   xen: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "helper"],
+  xl: ["base", "format", "report", "codec", "engine", "transport", "guest", "migration", "helper"],
   cli: [
     "base",
     "format",
@@ -28,9 +30,11 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "engine",
     "transport",
     "guest",
+    "legacy",
     "migration",
     "helper",
     "xen",
+    "xl",
   ],
 };
 

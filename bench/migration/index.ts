@@ -1,4 +1,5 @@
 import type { MigrationCase } from "./case.ts";
+import { convertCase } from "./convert.ts";
 import { cpuMemoryCase } from "./cpu-memory.ts";
 import { downtimeCase } from "./downtime.ts";
 import { firstIterationCases } from "./first-iteration.ts";
@@ -8,6 +9,7 @@ import { memoryCase } from "./memory.ts";
 import { provenCase } from "./proven.ts";
 import { saveRestoreCase } from "./save-restore.ts";
 import { transferOptionsCases } from "./transfer-options.ts";
+import { verifyCase } from "./verify.ts";
 
 /** All cases of whole migrations. */
 export const MIGRATION_CASES: readonly MigrationCase[] = [
@@ -18,6 +20,8 @@ export const MIGRATION_CASES: readonly MigrationCase[] = [
   iterationCostCase,
   cpuMemoryCase,
   saveRestoreCase,
+  convertCase,
+  verifyCase,
   ...transferOptionsCases,
   provenCase,
 ];

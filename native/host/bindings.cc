@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "async.h"
+#include "cpu.h"
 #include "dirty.h"
 #include "failure.h"
 #include "library.h"
@@ -21,7 +22,7 @@ namespace {
 
 using namespace xenferry;
 
-constexpr std::uint32_t kAbiVersion = 2;
+constexpr std::uint32_t kAbiVersion = 3;
 constexpr std::size_t kPageBytes = 4096;
 
 std::size_t size_argument(const Napi::Value& value) {
@@ -181,6 +182,18 @@ Napi::Value locate_library(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// readCpuid(leaf, subleaf): [eax, ebx, ecx, edx], or undefined.
+Napi::Value read_cpuid(const Napi::CallbackInfo& info) {
+  const auto registers = host::read_cpuid(info[0].As<Napi::Number>().Uint32Value(),
+                                          info[1].As<Napi::Number>().Uint32Value());
+  if (!registers) return info.Env().Undefined();
+  auto result = Napi::Array::New(info.Env(), registers->size());
+  for (std::uint32_t index = 0; index < registers->size(); ++index) {
+    result[index] = (*registers)[index];
+  }
+  return result;
+}
+
 Napi::Value set_error_class(const Napi::CallbackInfo& info) {
   host::set_error_class(info);
   return info.Env().Undefined();
@@ -202,6 +215,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("writePages", write_pages);
   add("writeTrackingObstacle", write_tracking_obstacle);
   add("locateLibrary", locate_library);
+  add("readCpuid", read_cpuid);
   return exports;
 }
 

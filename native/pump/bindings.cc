@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "async.h"
+#include "file_checksums.h"
 #include "image_file.h"
 #include "image_source.h"
 #include "js.h"
@@ -26,7 +27,7 @@ namespace xenferry::pump {
 
 namespace {
 
-constexpr std::uint32_t kAbiVersion = 3;
+constexpr std::uint32_t kAbiVersion = 4;
 
 GuestRam ram_of(const Napi::Array& windows) {
   std::vector<Window> spans;
@@ -204,6 +205,30 @@ Napi::Value receive_pages(const Info& info) {
                                                                     &received_to_js);
 }
 
+// checksumFile({ fd, offsets, pageCounts, crcs, threadCount, cancel }): pages checksummed.
+Napi::Value checksum_pages_of_file(const Info& info) {
+  const auto job = info[0].As<Napi::Object>();
+  const int fd = fd_of(job, "fd");
+  const auto offsets = job.Get("offsets").As<Napi::Float64Array>();
+  const auto page_counts = job.Get("pageCounts").As<Napi::Uint32Array>();
+  auto crcs = job.Get("crcs").As<Napi::Uint32Array>();
+  const engine::Words out_crcs = {crcs.Data(), crcs.ElementLength()};
+  const std::size_t thread_count = whole(job, "threadCount");
+  const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
+  std::vector<PageRange> ranges;
+  for (std::size_t index = 0; index < offsets.ElementLength(); ++index) {
+    ranges.push_back({static_cast<std::uint64_t>(offsets[index]), page_counts[index]});
+  }
+  const auto work = [=, &cancel, ranges = std::move(ranges)] {
+    checksum_file(fd, ranges, out_crcs, engine::measured_operations(), thread_count, cancel);
+    return out_crcs.size();
+  };
+  const auto to_js = [](Napi::Env env, std::size_t count) {
+    return Napi::Number::New(env, static_cast<double>(count));
+  };
+  return PumpCall<decltype(work), decltype(to_js)>::start(info.Env(), {job}, work, to_js);
+}
+
 // readNow(fd, bytes): octets read, 0 at the end, -1 where nothing is there yet, or { failure }.
 Napi::Value read_now(const Info& info) {
   const int fd = info[0].As<Napi::Number>().Int32Value();
@@ -253,6 +278,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["Iteration"] = IterationHandle::define(env);
   exports["RamFile"] = RamFileHandle::define(env);
   exports["hasZstd"] = Napi::Boolean::New(env, zstd::is_available());
+  exports["checksumFile"] = Napi::Function::New(env, checksum_pages_of_file);
   exports["receivePages"] = Napi::Function::New(env, receive_pages, "receivePages");
   exports["readNow"] = Napi::Function::New(env, read_now, "readNow");
   exports["queuedBytes"] = Napi::Function::New(env, queued, "queuedBytes");

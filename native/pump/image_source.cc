@@ -46,12 +46,13 @@ bool is_mostly_cached(int fd, std::uint64_t offset, std::uint64_t byte_count) {
 
 }  // namespace
 
-ImageSource::ImageSource(int fd, std::uint64_t offset, FileAccess access, const Cancel& cancel)
+ImageSource::ImageSource(int fd, std::uint64_t offset, FileAccess access, const Cancel& cancel,
+                         std::uint64_t byte_count)
     : fd_(fd), cancel_(cancel), window_(kWindowBytes) {
   struct stat status;
   if (fstat(fd, &status) != 0) throw lost("fstat");
   end_ = static_cast<std::uint64_t>(status.st_size);
-  is_cached_ = is_mostly_cached(fd, offset, available(offset, end_));
+  is_cached_ = is_mostly_cached(fd, offset, available(offset, byte_count));
   if (access == FileAccess::kDirect || (access == FileAccess::kAuto && !is_cached_)) {
     direct_ = reopen(fd, O_RDONLY | O_DIRECT);
   }

@@ -17,9 +17,11 @@ namespace xenferry::pump {
 // the stream's. Pages that lie at multiples of the page size can be read past the page cache.
 class ImageSource final : public PageSource {
  public:
-  // `fd` is the caller's; its position is not used. What is read lies from `offset` on.
+  // `fd` is the caller's; its position is not used. What is read lies from `offset` on, and is
+  // `byte_count` octets where that is known.
   // Throws Failure TRANSPORT_LOST.
-  ImageSource(int fd, std::uint64_t offset, FileAccess access, const Cancel& cancel);
+  ImageSource(int fd, std::uint64_t offset, FileAccess access, const Cancel& cancel,
+              std::uint64_t byte_count = UINT64_MAX);
 
   std::size_t piece_pages() const noexcept override { return Piece::kPagesMax; }
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) override;

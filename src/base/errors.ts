@@ -7,15 +7,17 @@ interface CodeMeaning {
 /**
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
- * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, ORDER_, GUEST_,
- * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, HELPER_, USAGE_.
+ * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, LEGACY_, ORDER_, GUEST_,
+ * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, HELPER_, XL_, USAGE_.
  */
 const CODES = {
   STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
   STREAM_NOT_AN_IMAGE: stream("this is no saved domain: neither xl, libxl nor libxc headers"),
   STREAM_BIG_ENDIAN: stream("the image is big-endian: it can be inspected but not restored here"),
   STREAM_TRAILING_DATA: stream("bytes follow the end of the stream"),
-  STREAM_LEGACY: stream("the image is in the format of Xen before 4.6: convert it first"),
+  STREAM_LEGACY: stream(
+    "the image is in the format of Xen before 4.6; 'xenferry convert' makes a new one of it",
+  ),
   STREAM_VERSION: stream("the stream is of a version this program does not know"),
   STREAM_IDENT: stream("a header inside the stream does not start as it must"),
   STREAM_RESERVED: stream("reserved bits or fields of a header are not zero"),
@@ -25,11 +27,14 @@ const CODES = {
   STREAM_XL_OPTIONAL_DATA: stream("xl's optional data is not a length and a configuration"),
   STREAM_XL_CONFIG: stream("the domain configuration in xl's header is missing or not JSON"),
   STREAM_GUEST_TYPE: stream("the domain header names a type of guest that does not exist"),
+  STREAM_GUEST_MISMATCH: stream("configuration and domain header name different types of guest"),
   STREAM_PAGE_SHIFT: stream("the domain header names a page size other than 4096 octets"),
+  STREAM_NO_POLICY: stream("the image does not say what its guest was told of the CPU"),
   STREAM_COMPRESSION: stream("the compressed image is damaged or needs too large a window"),
 
   RECORD_TOO_LONG: stream("a record claims to be longer than any record may be"),
   RECORD_UNKNOWN: stream("a mandatory record is of a type this program does not know"),
+  RECORD_OPTIONAL: stream("libxl refuses optional records that it does not know"),
   RECORD_NOT_RESTORABLE: stream("the record cannot be restored: it is deprecated"),
   RECORD_GUEST_TYPE: stream("the record belongs to the other type of guest"),
   RECORD_BACK_CHANNEL: stream("the record belongs to the channel back to the sender"),
@@ -37,6 +42,7 @@ const CODES = {
   RECORD_VALUE: stream("a field of the record has a value that is not allowed"),
   RECORD_RESERVED: stream("reserved fields of the record are not zero"),
   RECORD_PADDING: stream("the padding after the record is not zero"),
+  RECORD_FRAME: stream("the record names a frame that the guest does not have as it should"),
   RECORD_EMPTY: stream("the record has no content and should have been left out"),
 
   PAGE_DATA_COUNT: stream("the page data names no page"),
@@ -44,7 +50,37 @@ const CODES = {
   PAGE_DATA_TYPE: stream("the page data has a page of a type that does not exist"),
   PAGE_DATA_RESERVED: stream("reserved bits of a pfn word are not zero"),
   PAGE_DATA_COMPRESSION: stream("the packed page data is damaged"),
+  PAGE_DATA_REPEATED: stream("the page data names a frame twice"),
+  PAGE_DATA_TABLE: stream(
+    "the page data of an HVM guest has a page table, which only PV guests have",
+  ),
+  PAGE_DATA_MEMORY: stream("the page data needs more memory than the configuration allows"),
+  PAGE_DATA_SCATTERED: stream("frames lie so far from each other that not all were followed"),
+  PAGE_DATA_VERIFY: stream("a page that was sent again to compare is not what it was"),
+  PAGE_DATA_VERIFY_NEW: stream("a page that was sent to compare had not been sent before"),
   PAGE_DATA_PFN: stream("the page data names a frame beyond 16 TiB"),
+
+  LEGACY_NOT: stream("the stream is no legacy one, from before Xen 4.6, as was said"),
+  LEGACY_WIDTH: stream("the toolstack that wrote the stream had another width than was said"),
+  LEGACY_GUEST_TYPE: stream("the stream is of the other type of guest than was said"),
+  LEGACY_XL_HEADER: stream("xl's header is there though it was not said to be, or the reverse"),
+  LEGACY_P2M_SIZE: stream("the stream names no number of frames that a guest can have"),
+  LEGACY_EXTENDED_INFO: stream("the description of the PV guest's vCPUs is not one that Xen wrote"),
+  LEGACY_CHUNK: stream("the stream has a chunk of a kind that no Xen wrote"),
+  LEGACY_CHUNK_GUEST: stream("the chunk belongs to the other type of guest"),
+  LEGACY_PFN: stream("a batch names a frame that the guest does not have, or one twice"),
+  LEGACY_PAGE_TYPE: stream("a batch has a page of a type that does not exist"),
+  LEGACY_LENGTH: stream("a part claims to be longer, or shorter, than any such part may be"),
+  LEGACY_VCPU: stream("the set of vCPUs is empty, or names ids that no vCPU can have"),
+  LEGACY_TOOLSTACK: stream("the toolstack's chunk is damaged, or of another version"),
+  LEGACY_TMEM: stream(
+    "the guest used transcendent memory (tmem), for which Migration v2 has no record: the stream " +
+      "cannot be converted",
+  ),
+  LEGACY_COMPRESSION: stream("the compressed pages are damaged"),
+  LEGACY_EMULATOR: stream(
+    "no device model's state follows the HVM guest's, or one of its own kind",
+  ),
 
   ORDER_STATIC_DATA_MISSING: stream("memory or registers come before STATIC_DATA_END"),
   ORDER_STATIC_DATA_LATE: stream("static data comes after STATIC_DATA_END"),
@@ -59,6 +95,9 @@ const CODES = {
 
   GUEST_UNAVAILABLE: world("this kind of guest cannot run here"),
   GUEST_NOT_FOUND: world("no guest has that name; 'xenferry list' shows those there are"),
+  GUEST_AMBIGUOUS: usage(
+    "a domain of Xen and an embedded guest have that name; put 'xen:' or 'embedded:' before it",
+  ),
   GUEST_NAME_TAKEN: world("a guest of that name exists already; destroy it or choose another name"),
   GUEST_CONFIG: usage("the guest's description is not valid"),
   GUEST_LOST: world("the guest's process is gone"),
@@ -93,6 +132,9 @@ const CODES = {
   HELPER_CALLBACK_REFUSED: world("libxl could not do what it was asked for; its log says why"),
   HELPER_ANSWER: world("libxl answered what no libxl answers, or what was not asked"),
   HELPER_LIBXL_GONE: world("libxl is gone, or no longer listens"),
+
+  XL_FAILED: world("xl could not do it"),
+  XL_OUTPUT: world("xl printed what this program does not understand"),
 
   USAGE_ARGUMENT: usage("an argument is not valid"),
 } as const satisfies Record<string, CodeMeaning>;

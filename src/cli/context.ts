@@ -22,6 +22,10 @@ export interface Context {
   /** Folder of the guest registry; exists. */
   readonly runDir: string;
   readonly isJson: boolean;
+  /** Columns that text may take: the terminal's, within bounds; 100 where there is none. */
+  readonly width: number;
+  /** Whether notes and progress are not wanted. */
+  readonly isQuiet: boolean;
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   /** Engine asked for by `--engine`, else by XENFERRY_ENGINE, else "auto". */
@@ -35,6 +39,11 @@ export interface Context {
   /** Progress of long work, on standard error. */
   display(): ProgressDisplay;
 }
+
+/** Columns of text. */
+const WIDTH_MIN = 80;
+const WIDTH_USUAL = 100;
+const WIDTH_MAX = 120;
 
 const ENGINE_CHOICES: readonly EngineChoice[] = ["auto", "native", "wasm", "reference"];
 
@@ -51,6 +60,8 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
     clock: systemClock,
     runDir: prepareRunDir(options.runDir),
     isJson,
+    width: Math.min(Math.max(process.stdout.columns ?? WIDTH_USUAL, WIDTH_MIN), WIDTH_MAX),
+    isQuiet,
     signal,
     engine: () => selectEngine(choice),
     announce: (event, text) => {

@@ -1,14 +1,18 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerConvert } from "./commands/convert.ts";
+import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
+import { registerFarEnd } from "./commands/far-end.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
-import { registerImageCommands } from "./commands/images.ts";
+import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerSave } from "./commands/save.ts";
+import { registerVerify } from "./commands/verify.ts";
 import { type Context, createContext, type GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
 
@@ -54,9 +58,13 @@ export function createProgram(signal: AbortSignal): Program {
   registerRestore(registrar);
   registerMigrate(registrar);
   registerReceive(registrar);
-  registerImageCommands(registrar);
+  registerVerify(registrar);
+  registerInspect(registrar);
+  registerCpuid(registrar);
+  registerConvert(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
+  registerFarEnd(registrar);
   return {
     run: async (args) => {
       await program.parseAsync([...args], { from: "user" });

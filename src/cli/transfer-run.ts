@@ -1,6 +1,7 @@
 import { MigrationError } from "../base/errors.ts";
 import type { GuestSource } from "../guest/types.ts";
-import { makeProfile, type ProfileFrame, writeProfile } from "../migration/profile-file.ts";
+import { makeProfile, writeProfile } from "../migration/profile-file.ts";
+import type { ProfileFrame } from "../migration/profile-frame.ts";
 import type { ProgressListener } from "../migration/progress.ts";
 import type { PumpOptions } from "../migration/pump.ts";
 import type { ChannelsUsed } from "../migration/source-channels.ts";

@@ -107,7 +107,10 @@ export interface PageDataEvent extends Placed {
   readonly reserved: number;
   /** Index of the first pfn word with reserved bits set; they are left out of `pfns`. */
   readonly reservedWordIndex: number | undefined;
-  /** The body as it came: count, reserved field, pfn words, pages. */
+  /**
+   * The body as it came: count, reserved field, pfn words, pages. Empty where the page data was
+   * converted from a legacy stream, and did not come as a body.
+   */
   readonly body: Uint8Array;
 }
 

@@ -138,7 +138,7 @@ export class LibxcReader {
         checkRecordHeader(cursor, "libxc", header);
       }
       yield* this.#inferStaticDataEnd(header);
-      if (isPageData(header.type) && this.#handsOverPages) {
+      if (this.#handsOverPages && this.#isPageData(header.type)) {
         const next = yield* this.#handOverPages(header);
         if (next !== undefined) {
           header = next;
@@ -161,7 +161,8 @@ export class LibxcReader {
   *#handOverPages({ offset, type, bodyBytes }: RecordHeader): Steps<RecordHeader | undefined> {
     const cursor = this.#cursor;
     const kind = "pages-hand-over";
-    const taken = yield* cursor.handOverPages({ kind, offset, type, bodyBytes });
+    const byteOrder = this.#byteOrder;
+    const taken = yield* cursor.handOverPages({ kind, offset, type, bodyBytes, byteOrder });
     if (taken === undefined) {
       this.#handsOverPages = false;
       return undefined;
@@ -171,6 +172,12 @@ export class LibxcReader {
     const next = { offset: offset + taken.bytes, type: nextType, bodyBytes: nextBodyBytes };
     cursor.offset = next.offset + RECORD_HEADER_BYTES;
     return next;
+  }
+
+  /** Whether a record can be handed over: PAGE_DATA, and to restore a packed one. */
+  #isPageData(type: number): boolean {
+    const isPacked = type === OWN_RECORD.PAGE_DATA_ZSTD && this.#cursor.purpose === "restore";
+    return type === LIBXC_RECORD.PAGE_DATA || isPacked;
   }
 
   *#report(record: RecordEvent): Steps<void> {
@@ -222,9 +229,4 @@ export class LibxcReader {
       padding: nothing,
     };
   }
-}
-
-/** Whether a record is PAGE_DATA, packed or not. */
-function isPageData(type: number): boolean {
-  return type === LIBXC_RECORD.PAGE_DATA || type === OWN_RECORD.PAGE_DATA_ZSTD;
 }

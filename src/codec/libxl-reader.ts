@@ -19,10 +19,7 @@ import {
   readRecordBody,
   readRecordHeader,
 } from "./record.ts";
-import { type ByteOrder, type Cursor, type Steps, viewOf } from "./steps.ts";
-
-/** Octets that tell the formats apart. */
-const IDENT_BYTES = 8;
+import { type ByteOrder, type Cursor, IDENT_BYTES, type Steps, viewOf } from "./steps.ts";
 
 /**
  * Reads one libxl stream and the libxc stream inside it.

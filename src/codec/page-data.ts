@@ -22,6 +22,42 @@ const ENCODED_HEAD_BYTES = RECORD_HEADER_BYTES + PAGE_DATA_HEAD_BYTES;
 const KNOWN_TYPES = Uint8Array.from({ length: 16 }, (_, type) => (isKnownPageType(type) ? 1 : 0));
 const DATA_TYPES = Uint8Array.from({ length: 16 }, (_, type) => (hasStreamData(type) ? 1 : 0));
 
+/** Where a PAGE_DATA is, and how long its body is. */
+export interface PageDataPlace {
+  readonly offset: number;
+  readonly layer?: string;
+  readonly byteOrder: ByteOrder;
+  readonly bodyBytes: number;
+}
+
+/** What stands before the pages of a PAGE_DATA; fields as of {@link PageDataEvent}. */
+export type PageDataHead = Pick<
+  PageDataEvent,
+  "offset" | "pfns" | "types" | "pagesOffset" | "reserved" | "reservedWordIndex"
+>;
+
+/**
+ * Octets of a PAGE_DATA's body before its pages.
+ *
+ * @param start the first eight octets of the body, or all of it where it is shorter.
+ * @throws MigrationError PAGE_DATA_LENGTH, PAGE_DATA_COUNT
+ */
+export function pageDataHeadBytes(place: PageDataPlace, start: Uint8Array): number {
+  const { bodyBytes, byteOrder } = place;
+  if (bodyBytes < PAGE_DATA_HEAD_BYTES) {
+    throw failure(place, "PAGE_DATA_LENGTH", { bodyBytes });
+  }
+  const pageCount = viewOf(start).getUint32(0, byteOrder === "little");
+  if (pageCount === 0) {
+    throw failure(place, "PAGE_DATA_COUNT");
+  }
+  const headBytes = PAGE_DATA_HEAD_BYTES + pageCount * PFN_WORD_BYTES;
+  if (headBytes > bodyBytes) {
+    throw failure(place, "PAGE_DATA_LENGTH", { bodyBytes, pageCount });
+  }
+  return headBytes;
+}
+
 /** Splits PAGE_DATA bodies into columns that it reuses from one record to the next. */
 export class PageDataDecoder {
   readonly #codec: PageDataHeadCodec;
@@ -41,40 +77,44 @@ export class PageDataDecoder {
    * @source libxc-migration-stream.pandoc, "PAGE_DATA"; xg_sr_restore.c handle_page_data
    */
   decode(record: RecordEvent): PageDataEvent {
-    const { body, byteOrder, offset } = record;
-    if (body.length < PAGE_DATA_HEAD_BYTES) {
-      throw failure(record, "PAGE_DATA_LENGTH", { bodyBytes: body.length });
-    }
-    const view = viewOf(body);
-    const pageCount = view.getUint32(0, byteOrder === "little");
-    if (pageCount === 0) {
-      throw failure(record, "PAGE_DATA_COUNT");
-    }
-    const wordsEnd = PAGE_DATA_HEAD_BYTES + pageCount * PFN_WORD_BYTES;
-    if (wordsEnd > body.length) {
-      throw failure(record, "PAGE_DATA_LENGTH", { bodyBytes: body.length, pageCount });
-    }
-    this.#reserve(pageCount);
-    const words = body.subarray(PAGE_DATA_HEAD_BYTES, wordsEnd);
-    const reservedWordIndex = this.#decodeWords(record, words);
-    const types = this.#types.subarray(0, pageCount);
-    const dataPages = countDataPages(record, types);
-    if (body.length !== wordsEnd + dataPages * PAGE_BYTES) {
-      throw failure(record, "PAGE_DATA_LENGTH", { bodyBytes: body.length, pageCount, dataPages });
-    }
+    const { body, byteOrder } = record;
+    const place = { ...record, bodyBytes: body.length };
+    const headBytes = pageDataHeadBytes(place, body);
     return {
       kind: "page-data",
       layer: "libxc",
-      offset,
       byteOrder,
       bodyBytes: body.length,
+      ...this.decodeHead(place, body.subarray(0, headBytes)),
+      pages: body.subarray(headBytes),
+      body,
+    };
+  }
+
+  /**
+   * Decodes what stands before the pages.
+   *
+   * @param head as many octets of the body as {@link pageDataHeadBytes} says.
+   * @throws MigrationError PAGE_DATA_LENGTH, PAGE_DATA_TYPE, PAGE_DATA_PFN
+   */
+  decodeHead(place: PageDataPlace, head: Uint8Array): PageDataHead {
+    const { offset, bodyBytes, byteOrder } = place;
+    const pageCount = (head.length - PAGE_DATA_HEAD_BYTES) / PFN_WORD_BYTES;
+    this.#reserve(pageCount);
+    const words = head.subarray(PAGE_DATA_HEAD_BYTES);
+    const reservedWordIndex = this.#decodeWords(place, words);
+    const types = this.#types.subarray(0, pageCount);
+    const dataPages = countDataPages(place, types);
+    if (bodyBytes !== head.length + dataPages * PAGE_BYTES) {
+      throw failure(place, "PAGE_DATA_LENGTH", { bodyBytes, pageCount, dataPages });
+    }
+    return {
+      offset,
       pfns: this.#pfns.subarray(0, pageCount),
       types,
-      pages: body.subarray(wordsEnd),
-      pagesOffset: offset + RECORD_HEADER_BYTES + wordsEnd,
-      reserved: view.getUint32(4, byteOrder === "little"),
+      pagesOffset: offset + RECORD_HEADER_BYTES + head.length,
+      reserved: viewOf(head).getUint32(4, byteOrder === "little"),
       reservedWordIndex,
-      body,
     };
   }
 
@@ -87,9 +127,9 @@ export class PageDataDecoder {
   }
 
   /** Fills the columns; returns the index of the first word with reserved bits. */
-  #decodeWords(record: RecordEvent, words: Uint8Array): number | undefined {
+  #decodeWords(place: PageDataPlace, words: Uint8Array): number | undefined {
     const pageCount = words.length / PFN_WORD_BYTES;
-    let source = record.byteOrder === "little" ? words : swappedWords(words);
+    let source = place.byteOrder === "little" ? words : swappedWords(words);
     let reservedWordIndex: number | undefined;
     let done = 0;
     while (done < pageCount) {
@@ -100,7 +140,7 @@ export class PageDataDecoder {
         this.#types.subarray(done, end),
       );
       if (done < end) {
-        checkPfn(record, source, done);
+        checkPfn(place, source, done);
         assert(reservedWordIndex === undefined, "a head codec refuses a sound pfn word");
         reservedWordIndex = done;
         source = withoutReservedBits(source);
@@ -173,12 +213,12 @@ export class PageDataEncoder {
   }
 }
 
-function countDataPages(record: RecordEvent, types: Uint8Array): number {
+function countDataPages(place: PageDataPlace, types: Uint8Array): number {
   let dataPages = 0;
   for (let index = 0; index < types.length; index++) {
     const pageType = types[index]!;
     if (KNOWN_TYPES[pageType] === 0) {
-      throw failure(record, "PAGE_DATA_TYPE", { pageType, index });
+      throw failure(place, "PAGE_DATA_TYPE", { pageType, index });
     }
     dataPages += DATA_TYPES[pageType]!;
   }
@@ -186,12 +226,12 @@ function countDataPages(record: RecordEvent, types: Uint8Array): number {
 }
 
 /** The head codec stopped at word `index`: reserved bits can be dropped, a high pfn cannot. */
-function checkPfn(record: RecordEvent, words: Uint8Array, index: number): void {
+function checkPfn(place: PageDataPlace, words: Uint8Array, index: number): void {
   const high = viewOf(words).getUint32(index * PFN_WORD_BYTES + 4, LITTLE_ENDIAN);
   if ((high & 0x000f_ffff) !== 0) {
     const low = viewOf(words).getUint32(index * PFN_WORD_BYTES, LITTLE_ENDIAN);
     const pfn = (BigInt(high & 0x000f_ffff) << 32n) | BigInt(low);
-    throw failure(record, "PAGE_DATA_PFN", { pfn, index });
+    throw failure(place, "PAGE_DATA_PFN", { pfn, index });
   }
 }
 
@@ -216,10 +256,9 @@ function bufferOf(bytes: Uint8Array): Buffer {
 }
 
 function failure(
-  record: RecordEvent,
+  { offset, layer }: PageDataPlace,
   code: "PAGE_DATA_LENGTH" | "PAGE_DATA_COUNT" | "PAGE_DATA_TYPE" | "PAGE_DATA_PFN",
   facts: Readonly<Record<string, number | bigint>> = {},
 ): MigrationError {
-  const { offset, layer } = record;
   return new MigrationError(code, { offset, layer, record: "PAGE_DATA", ...facts });
 }

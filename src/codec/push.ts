@@ -77,6 +77,7 @@ export class PushReader {
       let step = this.#steps.next(answer);
       while (step.done !== true && step.value.kind !== "need") {
         assert(step.value.kind !== "pages-hand-over", "what is pushed can not be taken elsewhere");
+        assert(step.value.kind !== "legacy-hand-over", "what is pushed can not be taken elsewhere");
         this.#onEvent(step.value);
         step = this.#steps.next(undefined);
       }

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { type ErrorCode, type ErrorFacts, MigrationError } from "../base/errors.ts";
-import type { StreamEvent } from "./events.ts";
+import type { StreamEvent, XlHeaderEvent } from "./events.ts";
 
 /** Byte order of what follows a header. */
 export type ByteOrder = "little" | "big";
@@ -25,6 +25,7 @@ export interface PagesHandOver {
   readonly offset: number;
   readonly type: number;
   readonly bodyBytes: number;
+  readonly byteOrder: ByteOrder;
 }
 
 /** The answer to a {@link PagesHandOver}: what was taken, and the header read behind it. */
@@ -39,10 +40,33 @@ export interface PagesTaken {
   readonly nextBodyBytes: number;
 }
 
+/**
+ * What is handed to the driver instead of being read: a stream of Xen before 4.6. Only with
+ * {@link ReaderOptions.handsOverLegacy}; the driver reads it to its end, and this reader is done.
+ */
+export interface LegacyHandOver {
+  readonly kind: "legacy-hand-over";
+  /** Goes on counting octets. */
+  readonly cursor: Cursor;
+  /** xl's header before the stream; `undefined` without one. */
+  readonly xl: XlHeaderEvent | undefined;
+  /** The stream's first {@link IDENT_BYTES}, which were read. */
+  readonly ident: Uint8Array;
+}
+
+/** Octets that tell the formats apart. */
+export const IDENT_BYTES = 8;
+
 /** The answer to a {@link Need} that cannot be met: only so many octets were left. */
 export interface EndOfInput {
   readonly availableBytes: number;
 }
+
+/** What a driver answers. */
+export type Answer = Uint8Array | EndOfInput | PagesTaken | undefined;
+
+/** The part of a reader that only waits for octets. */
+export type Reading<Result> = Generator<Need, Result, Answer>;
 
 /**
  * A reader as a generator without I/O: yields what it needs and what it found.
@@ -51,9 +75,9 @@ export interface EndOfInput {
  * {@link EndOfInput}; it answers an event with `undefined`.
  */
 export type Steps<Result> = Generator<
-  Need | PagesHandOver | StreamEvent,
+  Need | PagesHandOver | LegacyHandOver | StreamEvent,
   Result,
-  Uint8Array | EndOfInput | PagesTaken | undefined
+  Answer
 >;
 
 /** What a reader is asked to be. */
@@ -71,11 +95,19 @@ export interface ReaderOptions {
   readonly afterEnd?: "stop" | "read";
   /**
    * Whether the driver can take PAGE_DATA records off the reader; then a run of them is one event.
-   * Not for purpose `inspect`, and what follows VERIFY only with {@link handsOverVerifiedPages}.
+   * With purpose `restore` packed ones too, and of those that follow VERIFY none without
+   * {@link handsOverVerifiedPages}.
    */
   readonly handsOverPages?: boolean;
   /** Whether that driver can also compare pages with those that came before. */
   readonly handsOverVerifiedPages?: boolean;
+  /**
+   * Whether the driver can read a stream of Xen before 4.6, once it is recognised; else such a
+   * stream is refused. `always`: what has no header of its own is taken for one.
+   */
+  readonly handsOverLegacy?: "recognised" | "always";
+  /** The outermost format, where it is known; else the first octets say. */
+  readonly format?: Layer;
 }
 
 /** Where a reader is: counts octets from the stream's start and knows the record around them. */
@@ -93,12 +125,14 @@ export class Cursor {
 
   constructor(options: ReaderOptions) {
     this.purpose = options.purpose ?? "restore";
-    this.handsOverPages = options.handsOverPages === true && this.purpose === "restore";
-    this.handsOverVerifiedPages = this.handsOverPages && options.handsOverVerifiedPages === true;
+    this.handsOverPages = options.handsOverPages === true;
+    this.handsOverVerifiedPages =
+      this.handsOverPages &&
+      (this.purpose === "inspect" || options.handsOverVerifiedPages === true);
   }
 
   /** Reads exactly `byteCount` octets; the view is valid until the next step. */
-  *exactly(byteCount: number): Steps<Uint8Array> {
+  *exactly(byteCount: number): Reading<Uint8Array> {
     const bytes = yield { kind: "need", amount: "all", byteCount };
     assert(bytes !== undefined, "a need is answered with octets or with the end");
     if (bytes instanceof Uint8Array) {
@@ -117,7 +151,7 @@ export class Cursor {
   }
 
   /** Reads from one to `byteCountMax` octets; `undefined` at the end. */
-  *some(byteCountMax: number): Steps<Uint8Array | undefined> {
+  *some(byteCountMax: number): Reading<Uint8Array | undefined> {
     const bytes = yield { kind: "need", amount: "some", byteCount: byteCountMax };
     if (!(bytes instanceof Uint8Array)) {
       return undefined;

@@ -4,25 +4,25 @@ import {
   XL_CONFIG_HEAD_BYTES,
   XL_HEADER_BYTES,
   XL_MAGIC,
-  XL_MANDATORY_STREAM_V2_MASK,
   XL_MANDATORY_UNKNOWN_MASK,
   XL_OPTIONAL_DATA_BYTES_MAX,
 } from "../format/xl.ts";
-import type { XlHeader } from "./events.ts";
+import type { XlHeader, XlHeaderEvent } from "./events.ts";
 import { type ByteOrder, type Cursor, type Steps, viewOf } from "./steps.ts";
 
 /** Where the fields follow the magic. */
 const FIELDS_OFFSET = 32;
 
 /**
- * Reads xl's header of a saved domain, up to where libxl's stream starts.
+ * Reads xl's header of a saved domain, up to where the stream of libxl, or a legacy one, starts.
  *
  * @param magic the first eight octets of it; kept by the caller.
- * @throws MigrationError STREAM_NOT_AN_IMAGE, STREAM_XL_BYTE_ORDER, STREAM_LEGACY,
- *   STREAM_XL_OPTIONAL_DATA; when restoring also STREAM_BIG_ENDIAN, STREAM_XL_FLAGS
+ * @returns what was read, which is the caller's to yield.
+ * @throws MigrationError STREAM_NOT_AN_IMAGE, STREAM_XL_BYTE_ORDER, STREAM_XL_OPTIONAL_DATA; when
+ *   restoring also STREAM_BIG_ENDIAN, STREAM_XL_FLAGS
  * @source tools/xl/xl.h save_file_header; tools/xl/xl_vmcontrol.c create_domain
  */
-export function* readXlHeader(cursor: Cursor, magic: Uint8Array): Steps<void> {
+export function* readXlHeader(cursor: Cursor, magic: Uint8Array): Steps<XlHeaderEvent> {
   cursor.enterLayer("xl");
   const offset = cursor.offset - magic.length;
   const rest = yield* cursor.exactly(XL_HEADER_BYTES - magic.length);
@@ -32,6 +32,10 @@ export function* readXlHeader(cursor: Cursor, magic: Uint8Array): Steps<void> {
   }
   const view = viewOf(rest.subarray(fieldsAt));
   const byteOrder = readByteOrder(view, offset);
+  if (byteOrder === "big") {
+    const facts = { offset: offset + FIELDS_OFFSET, layer: "xl" };
+    yield* cursor.refuse(new MigrationError("STREAM_BIG_ENDIAN", facts));
+  }
   const isLittle = byteOrder === "little";
   const mandatoryFlags = view.getUint32(4, isLittle);
   const optionalFlags = view.getUint32(8, isLittle);
@@ -44,10 +48,7 @@ export function* readXlHeader(cursor: Cursor, magic: Uint8Array): Steps<void> {
   const config = configOf(optionalData, byteOrder);
   const header = { byteOrder, mandatoryFlags, optionalFlags, optionalData, config };
   yield* refuseFaults(cursor, offset, header);
-  yield { kind: "xl-header", offset, header };
-  if ((mandatoryFlags & XL_MANDATORY_STREAM_V2_MASK) === 0) {
-    throw new MigrationError("STREAM_LEGACY", { offset: offset + 36, layer: "xl", mandatoryFlags });
-  }
+  return { kind: "xl-header", offset, header };
 }
 
 function readByteOrder(view: DataView, offset: number): ByteOrder {
@@ -62,11 +63,7 @@ function readByteOrder(view: DataView, offset: number): ByteOrder {
 }
 
 function* refuseFaults(cursor: Cursor, offset: number, header: XlHeader): Steps<void> {
-  const { byteOrder, mandatoryFlags, optionalData, config } = header;
-  if (byteOrder === "big") {
-    const facts = { offset: offset + 32, layer: "xl" };
-    yield* cursor.refuse(new MigrationError("STREAM_BIG_ENDIAN", facts));
-  }
+  const { mandatoryFlags, optionalData, config } = header;
   if ((mandatoryFlags & XL_MANDATORY_UNKNOWN_MASK) !== 0) {
     const facts = { offset: offset + 36, layer: "xl", mandatoryFlags };
     yield* cursor.refuse(new MigrationError("STREAM_XL_FLAGS", facts));

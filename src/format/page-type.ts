@@ -37,6 +37,11 @@ export function hasStreamData(pageType: number): boolean {
   return pageType < PAGE_TYPE.BROKEN;
 }
 
+/** Whether a page is a page table of a PV guest, pinned or not. */
+export function isPageTable(pageType: number): boolean {
+  return hasStreamData(pageType) && pageType !== PAGE_TYPE.NOTAB;
+}
+
 /** What each of the sixteen page types says. */
 const NAMES: readonly (string | undefined)[] = Array.from(
   { length: 16 },

@@ -2,7 +2,7 @@ import { type AddonProbe, probeAddon } from "../base/addon.ts";
 import { MigrationError } from "../base/errors.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 
 /** Exactly one of the two. */
 export interface LibraryPlace {
@@ -48,6 +48,8 @@ export interface HostAddon {
   writeTrackingObstacle(): string | undefined;
   /** Where the dynamic linker finds a library, or why it cannot be opened. */
   locateLibrary(soname: string): LibraryPlace;
+  /** eax, ebx, ecx and edx of a leaf; `undefined` where CPUs have no CPUID. */
+  readCpuid(leaf: number, subleaf: number): readonly number[] | undefined;
 }
 
 /** Loads the host add-on, or says why there is none. */

@@ -26,6 +26,9 @@ const { X86_TSC_INFO, HVM_CONTEXT, HVM_PARAMS } = LIBXC_RECORD;
 /** @source xen/include/public/hvm/params.h */
 const HVM_PARAM_X87_FIP_WIDTH = 36;
 
+/** That, and where Xen's own pages are: STORE_PFN, IOREQ_PFN, BUFIOREQ_PFN. */
+const KNOWN_PARAMS: ReadonlySet<bigint> = new Set([BigInt(HVM_PARAM_X87_FIP_WIDTH), 1n, 5n, 6n]);
+
 const DESCRIPTOR_BYTES = 8;
 const TYPECODE = { END: 0, HEADER: 1, CPU: 2 } as const;
 const HEADER_BYTES = 24;
@@ -83,7 +86,9 @@ export function encodeHvmState(vcpus: readonly VcpuState[]): readonly StateRecor
 /**
  * Decodes what {@link encodeHvmState} wrote, for a guest of `vcpuCount` vCPUs.
  *
- * The records may come in any order but HVM_PARAMS before HVM_CONTEXT. Reserved fields, the TSC's
+ * The records may come in any order but HVM_PARAMS before HVM_CONTEXT, and HVM_PARAMS twice, as in
+ * converted legacy images; of its params those that say where Xen's own pages are mean nothing
+ * here. Reserved fields, the TSC's
  * values and the header's notes about the saving machine are ignored.
  *
  * @throws MigrationError GUEST_STATE something is unknown, missing, short, long, repeated, out of
@@ -97,7 +102,7 @@ export function decodeHvmState(
   const seen = new Set<number>();
   let vcpus: readonly VcpuState[] | undefined;
   for (const { type, body } of records) {
-    if (seen.has(type)) {
+    if (seen.has(type) && type !== HVM_PARAMS) {
       throw refused(type, 0, "the record is repeated");
     }
     seen.add(type);
@@ -157,7 +162,7 @@ function checkParams(body: Uint8Array): void {
   const count = viewOf(body).getUint32(0, LITTLE_ENDIAN);
   checkBytes(HVM_PARAMS, body, HVM_PARAMS_HEAD_BYTES + count * HVM_PARAM_BYTES);
   for (let offset = HVM_PARAMS_HEAD_BYTES; offset < body.length; offset += HVM_PARAM_BYTES) {
-    if (viewOf(body).getBigUint64(offset, LITTLE_ENDIAN) !== BigInt(HVM_PARAM_X87_FIP_WIDTH)) {
+    if (!KNOWN_PARAMS.has(viewOf(body).getBigUint64(offset, LITTLE_ENDIAN))) {
       throw refused(HVM_PARAMS, offset, "the embedded guest has no such parameter");
     }
   }

@@ -1,10 +1,13 @@
 import type { RestoreArguments, SaveArguments } from "./arguments.ts";
 import type { LibxlChannel, RestoreResults } from "./libxl-channel.ts";
+import type { HelperReporter } from "./reporter.ts";
 import type { HelperSettings } from "./settings.ts";
 
 /** What every job of a helper has besides its arguments. */
 interface JobParts {
   readonly channel: LibxlChannel;
+  /** Told what happens, for whoever started `xl`. */
+  readonly reporter: HelperReporter;
   readonly settings: HelperSettings;
   /**
    * Aborted when libxl wants the job given up, or is gone: stop soon, put the guest back, reject.

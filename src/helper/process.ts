@@ -1,11 +1,12 @@
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { systemClock } from "../base/clock.ts";
+import { machineClock, systemClock } from "../base/clock.ts";
 import { causesOf, tellError } from "../base/error-chain.ts";
 import { MigrationError } from "../base/errors.ts";
 import { parseHelperArguments } from "./arguments.ts";
 import type { HelperBackend } from "./backend.ts";
 import { LibxlChannel } from "./libxl-channel.ts";
+import { reporterFor } from "./reporter.ts";
 import { runHelper } from "./run.ts";
 
 /** Ends the job and puts the guest back; a terminal sends the last two to all of xl's group. */
@@ -43,6 +44,7 @@ async function talkWithLibxl(openBackend: () => Promise<HelperBackend>): Promise
   await runHelper({
     arguments: args,
     channel,
+    reporter: reporterFor(process.env.XENFERRY_REPORT, LIBXL.XL_STDERR_FD, machineClock),
     environment: process.env,
     openBackend,
     signal: aborted.signal,

@@ -6,12 +6,15 @@ import { orInterruption } from "../migration/interruption.ts";
 import type { HelperArguments } from "./arguments.ts";
 import type { HelperBackend } from "./backend.ts";
 import type { LibxlChannel, RestoreResults } from "./libxl-channel.ts";
+import type { HelperReporter } from "./reporter.ts";
 import { type HelperSettings, loadSettings } from "./settings.ts";
 
 /** What a run of the helper works with. */
 export interface HelperParts {
   readonly arguments: HelperArguments;
   readonly channel: LibxlChannel;
+  /** Told when the work begins and ends, and handed to the backend. */
+  readonly reporter: HelperReporter;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly openBackend: () => Promise<HelperBackend>;
   /** Aborted when libxl wants the job given up: SIGTERM. */
@@ -32,9 +35,12 @@ const NO_RESULTS: RestoreResults = { storeGfn: 0n, consoleGfn: 0n };
  * @source libxl_save_helper.c, `main` and `complete`
  */
 export async function runHelper(parts: HelperParts): Promise<void> {
-  const { arguments: args, channel } = parts;
-  channel.log({ level: "debug", context: CONTEXT, text: `starting ${args.operation}` });
+  const { arguments: args, channel, reporter } = parts;
+  const { operation, domid } = args;
+  channel.log({ level: "debug", context: CONTEXT, text: `starting ${operation}` });
+  reporter.started({ operation, domid, pid: process.pid });
   const failure = await attempt(parts);
+  reporter.ended(failure);
   if (failure === undefined) {
     channel.log({ level: "debug", context: CONTEXT, text: "complete" });
     await channel.complete({ returnValue: 0, errno: 0 });
@@ -56,7 +62,7 @@ async function attempt(parts: HelperParts): Promise<{ readonly error: unknown } 
   } catch (error) {
     // Of what arrives at once Node sees signals last: one may be why libxl's answer was no.
     await setImmediate();
-    return { error };
+    return { error: orInterruption(parts.signal, error) };
   }
 }
 
@@ -67,22 +73,22 @@ interface Means {
 }
 
 async function work(parts: HelperParts, { backend, settings, signal }: Means): Promise<void> {
-  const { arguments: args, channel } = parts;
+  const { arguments: args, channel, reporter } = parts;
   const { callbackFlags: _, ...jobArguments } = args;
   if (jobArguments.operation === "save") {
-    await backend.save({ ...jobArguments, channel, settings, signal });
+    await backend.save({ ...jobArguments, channel, reporter, settings, signal });
   } else {
-    const results = await backend.restore({ ...jobArguments, channel, settings, signal });
+    const job = { ...jobArguments, channel, reporter, settings, signal };
+    const results = await backend.restore(job);
     channel.restoreResults(results);
   }
 }
 
 /** Restore's results come in any case: libxl waits for them. */
 async function tellFailure(
-  { arguments: args, channel, signal }: HelperParts,
-  error: unknown,
+  { arguments: args, channel }: HelperParts,
+  told: unknown,
 ): Promise<void> {
-  const told = orInterruption(signal, error);
   const errno = errnoOf(told);
   causesOf(told).forEach((cause, depth) => {
     const text = `${depth === 0 ? "" : "because: "}${tellError(cause)}`;

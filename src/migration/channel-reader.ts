@@ -126,7 +126,7 @@ export class ChannelReader {
     const { connection, takePages } = this.#parts;
     let header = first;
     while (isPageData(header.type)) {
-      const taking = takePages?.({ kind: "pages-hand-over", ...header });
+      const taking = takePages?.({ kind: "pages-hand-over", byteOrder: "little", ...header });
       this.#taking = Promise.resolve(taking);
       const taken = await taking;
       if (taken === undefined) {

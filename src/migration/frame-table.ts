@@ -11,9 +11,10 @@ const NONE = -1;
 const ZERO = -2;
 
 /**
- * What is known of every frame that a stream named: how often it came and where its page is.
+ * What is known of every frame that a stream named: how often it came, of which type it was last,
+ * and where its page is.
  *
- * A hash table in typed arrays, 16 octets a slot, at most three quarters full: memory goes with
+ * A hash table in typed arrays, 17 octets a slot, at most three quarters full: memory goes with
  * the frames that came, not with the highest. The seed keeps a stream from choosing collisions.
  */
 export class FrameTable {
@@ -21,6 +22,7 @@ export class FrameTable {
   #pfns = new Uint32Array(SLOTS_MIN);
   #counts = new Uint32Array(SLOTS_MIN);
   #places = new Float64Array(SLOTS_MIN);
+  #types = new Uint8Array(SLOTS_MIN);
   #frameCount = 0;
 
   /** Frames that came at least once. */
@@ -52,6 +54,22 @@ export class FrameTable {
     return this.#counts[slot]!;
   }
 
+  /** Says of which page type the frame in `slot` is. */
+  setTypeAt(slot: number, pageType: number): void {
+    this.#types[slot] = pageType;
+  }
+
+  /** The slot of `pfn`, valid until the next `touch`; `undefined` if it never came. */
+  slotOf(pfn: number): number | undefined {
+    const slot = this.#find(pfn);
+    return this.#counts[slot] === 0 ? undefined : slot;
+  }
+
+  /** The page type the frame in `slot` last had. */
+  typeAt(slot: number): number {
+    return this.#types[slot]!;
+  }
+
   /** Where the page of the frame in `slot` is. */
   placeAt(slot: number): PagePlace {
     const place = this.#places[slot]!;
@@ -65,8 +83,8 @@ export class FrameTable {
 
   /** Where the page of `pfn` is; `none` for frames that never came. */
   placeOf(pfn: number): PagePlace {
-    const slot = this.#find(pfn);
-    return this.#counts[slot] === 0 ? "none" : this.placeAt(slot);
+    const slot = this.slotOf(pfn);
+    return slot === undefined ? "none" : this.placeAt(slot);
   }
 
   /** All frames that came, rising. */
@@ -95,16 +113,18 @@ export class FrameTable {
   }
 
   #grow(): void {
-    const [pfns, counts, places] = [this.#pfns, this.#counts, this.#places];
+    const [pfns, counts, places, types] = [this.#pfns, this.#counts, this.#places, this.#types];
     this.#pfns = new Uint32Array(pfns.length * 2);
     this.#counts = new Uint32Array(pfns.length * 2);
     this.#places = new Float64Array(pfns.length * 2);
+    this.#types = new Uint8Array(pfns.length * 2);
     for (let from = 0; from < pfns.length; from++) {
       if (counts[from] !== 0) {
         const slot = this.#find(pfns[from]!);
         this.#pfns[slot] = pfns[from]!;
         this.#counts[slot] = counts[from]!;
         this.#places[slot] = places[from]!;
+        this.#types[slot] = types[from]!;
       }
     }
   }

@@ -1,22 +1,31 @@
-import type { ErrorCode, MigrationError } from "../base/errors.ts";
+import type { MigrationError } from "../base/errors.ts";
 import type { ByteSource } from "../base/io.ts";
 import type { PageDataEvent, RecordEvent, StreamEvent, XlHeader } from "../codec/events.ts";
 import { recordLabel } from "../codec/record.ts";
 import type { ByteOrder, Layer } from "../codec/steps.ts";
 import { xlConfigText } from "../codec/xl-reader.ts";
+import type { PageOperations } from "../engine/types.ts";
 import { IMAGE_ID, LIBXC_RECORD } from "../format/libxc.ts";
-import { PAGE_TYPE, pageTypeName } from "../format/page-type.ts";
 import { XL_HEADER_BYTES, XL_MANDATORY_JSON_MASK, type XlSentenceName } from "../format/xl.ts";
 import type { RandomAccess } from "../transport/image-file.ts";
-import { describeFacts, describeRecord, type Json } from "./inspect-records.ts";
-import { type DigestMethod, type FrameSummary, MemoryDigest } from "./memory-digest.ts";
+import { faultOf, type InspectFault, type Json, type JsonObject } from "./inspect-json.ts";
+import { RecordDescriber } from "./inspect-records.ts";
+import type { SentIteration } from "./iterations.ts";
+import { type FrameSummary, MemoryImage, type PageKeeping, pageTypeLabel } from "./memory-image.ts";
+import type { MemoryMap } from "./memory-map.ts";
 import { Trailing } from "./trailing.ts";
+import type { VcpuPaging } from "./vcpu-paging.ts";
 import { type ReadingOptions, streamError, watchedEvents } from "./verify-stream.ts";
 
 /** Options of {@link inspectStream}. */
 export interface InspectOptions extends ReadingOptions {
-  /** Leaves the digest of memory out: then nothing is read again or spooled. */
-  readonly memoryDigest?: "make" | "leave-out" | undefined;
+  /**
+   * Leaves the digest of memory out. Then nothing is read again or spooled, unless pages are to be
+   * looked at: `keep-pages`.
+   */
+  readonly memoryDigest?: "make" | "leave-out" | "keep-pages" | undefined;
+  /** Counts duplicates, if a digest is made. */
+  readonly engine?: Pick<PageOperations, "digestPages"> | undefined;
   /** Entries of `records`, of `details` and of `faults` that are kept. 10,000 unless said. */
   readonly recordsMax?: number | undefined;
 }
@@ -28,13 +37,6 @@ export interface RecordRun {
   count: number;
   /** Octets of the bodies. */
   bytes: number;
-}
-
-/** Something that restoring would stop at, or that ended the reading. */
-export interface InspectFault {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly where: Readonly<Record<string, Json>>;
 }
 
 /** What is in a stream, as plain JSON; names as in other tools. */
@@ -71,9 +73,13 @@ export interface Inspection {
   readonly trailing_sentence?: XlSentenceName;
   readonly page_entries_by_type: Readonly<Record<string, number>>;
   readonly frames: FrameSummary;
+  /** Frames with a page that is not all zero and that another frame has, too; all but one. */
+  readonly duplicates?: number;
+  readonly iterations: readonly SentIteration[];
+  readonly map: MemoryMap;
   readonly memory_sha256?: string;
-  /** Small records decoded, in order. */
-  readonly details: readonly { readonly [name: string]: Json }[];
+  /** Records decoded, in order. */
+  readonly details: readonly JsonObject[];
   readonly faults: readonly InspectFault[];
   /** Why reading ended before the stream did. */
   readonly error?: InspectFault;
@@ -84,7 +90,7 @@ export interface Inspection {
  *
  * A stream that cannot be read to its end gives what was read, with `error` and no digest.
  *
- * Memory goes with the number of distinct frames (about 30 octets each), not with the pages: for
+ * Memory goes with the number of distinct frames (30 to 90 octets each), not with the pages: for
  * the digest they are read again where `source` has random access, else spooled to a temporary
  * file.
  *
@@ -92,9 +98,32 @@ export interface Inspection {
  * @throws MigrationError TRANSPORT_*; the signal's reason.
  */
 export async function inspectStream(
-  source: ByteSource & { readonly randomAccess?: RandomAccess | undefined },
+  source: InspectedSource,
   options: InspectOptions,
 ): Promise<Inspection> {
+  return await withInspection(source, options, async (inspection) => inspection);
+}
+
+/** What is inspected; with random access pages are read again from there. */
+export type InspectedSource = ByteSource & { readonly randomAccess?: RandomAccess | undefined };
+
+/** What was inspected, for a closer look while it is there. */
+export interface Inspected {
+  readonly memory: MemoryImage;
+  readonly paging: VcpuPaging;
+}
+
+/**
+ * Reads a whole stream as {@link inspectStream} does, and has `work` look at it before its pages
+ * are gone.
+ *
+ * @throws what `work` throws, and as {@link inspectStream}.
+ */
+export async function withInspection<Result>(
+  source: InspectedSource,
+  options: InspectOptions,
+  work: (inspection: Inspection, inspected: Inspected) => Promise<Result>,
+): Promise<Result> {
   const inspector = new StreamInspector({ ...options, randomAccess: source.randomAccess });
   try {
     try {
@@ -104,7 +133,7 @@ export async function inspectStream(
     } catch (error) {
       inspector.fail(streamError(error), source.offset);
     }
-    return await inspector.finish(options.signal);
+    return await work(await inspector.finish(options.signal), inspector);
   } finally {
     await inspector.close();
   }
@@ -113,17 +142,21 @@ export async function inspectStream(
 const RECORDS_MAX = 10_000;
 
 /** Octets of bodies that are described, and how much of it one body counts at most. */
-const DETAIL_BYTES_MAX = 16 * 1024 * 1024;
-const DETAIL_BYTES_OF_ONE_MAX = 64 * 1024;
+const DETAIL_BYTES_MAX = 32 * 1024 * 1024;
+const DETAIL_BYTES_OF_ONE_MAX = 4 * 1024 * 1024;
 
 /** Collects what is in a stream from its events, whoever reads it. */
-export class StreamInspector {
+export class StreamInspector implements Inspected {
+  /** What the stream says of memory. */
+  readonly memory: MemoryImage;
   readonly #recordsMax: number;
-  readonly #memory: MemoryDigest;
+  readonly #engine: InspectOptions["engine"];
+  readonly #makesDigest: boolean;
+  readonly #describer = new RecordDescriber();
   readonly #headers: Pick<Mutable<Inspection>, "format" | HeaderName> = {};
   readonly #byteOrder: Partial<Record<Layer, ByteOrder>> = {};
   readonly #records: RecordRun[] = [];
-  readonly #details: { readonly [name: string]: Json }[] = [];
+  readonly #details: JsonObject[] = [];
   readonly #faults: InspectFault[] = [];
   readonly #entriesByType = new Array<number>(16).fill(0);
   readonly #trailing = new Trailing();
@@ -135,12 +168,19 @@ export class StreamInspector {
   #error: InspectFault | undefined;
 
   constructor(
-    options: Pick<InspectOptions, "memoryDigest" | "recordsMax"> & {
+    options: Pick<InspectOptions, "memoryDigest" | "recordsMax" | "engine"> & {
       readonly randomAccess?: RandomAccess | undefined;
     },
   ) {
     this.#recordsMax = options.recordsMax ?? RECORDS_MAX;
-    this.#memory = new MemoryDigest(digestMethod(options.memoryDigest, options.randomAccess));
+    this.#engine = options.engine;
+    this.#makesDigest = (options.memoryDigest ?? "make") === "make";
+    this.memory = new MemoryImage(pageKeeping(options.memoryDigest, options.randomAccess));
+  }
+
+  /** What the stream says of page tables. */
+  get paging(): VcpuPaging {
+    return this.#describer.paging;
   }
 
   /** Takes the next event, read for the purpose of inspecting. What it refers to is copied. */
@@ -174,8 +214,9 @@ export class StreamInspector {
 
   /** Makes the digest and the result. @throws as {@link inspectStream} */
   async finish(signal?: AbortSignal): Promise<Inspection> {
-    const frames = this.#memory.summary();
-    const digest = this.#error === undefined ? await this.#memory.sha256(signal) : undefined;
+    const isWhole = this.#error === undefined;
+    const digest =
+      isWhole && this.#makesDigest ? await this.memory.digest(this.#engine, signal) : undefined;
     const { byteCount, text, sentence } = this.#trailing;
     const types = [...this.#entriesByType.entries()].filter(([, count]) => count > 0);
     return {
@@ -188,9 +229,12 @@ export class StreamInspector {
       trailing_bytes: byteCount,
       ...(byteCount > 0 ? { trailing: text } : {}),
       ...(sentence === undefined ? {} : { trailing_sentence: sentence }),
-      page_entries_by_type: Object.fromEntries(types.map(([type, n]) => [typeLabel(type), n])),
-      frames,
-      ...(digest === undefined ? {} : { memory_sha256: digest }),
+      page_entries_by_type: Object.fromEntries(types.map(([type, n]) => [pageTypeLabel(type), n])),
+      frames: this.memory.summary(),
+      ...(digest?.duplicates === undefined ? {} : { duplicates: digest.duplicates }),
+      iterations: this.memory.iterations(),
+      map: this.memory.map(),
+      ...(digest === undefined ? {} : { memory_sha256: digest.sha256 }),
       details: this.#details,
       faults: this.#faults,
       ...(this.#error === undefined ? {} : { error: this.#error }),
@@ -199,7 +243,7 @@ export class StreamInspector {
 
   /** Removes temporary files. Called once, whatever happened. */
   async close(): Promise<void> {
-    await this.#memory.close();
+    await this.memory.close();
   }
 
   #takeRecord(event: RecordEvent): void {
@@ -216,7 +260,8 @@ export class StreamInspector {
     const name = recordLabel(layer, event.type);
     this.#count(layer, name, body.length);
     this.#detailBytes += Math.min(body.length, DETAIL_BYTES_OF_ONE_MAX);
-    const fields = this.#detailBytes <= DETAIL_BYTES_MAX ? describeRecord(event) : {};
+    const isBounded = this.#detailBytes <= DETAIL_BYTES_MAX;
+    const fields = isBounded ? this.#describer.describe(event) : {};
     if (Object.keys(fields).length > 0) {
       keep(this.#details, { layer, name, offset, ...fields }, this.#recordsMax);
     }
@@ -231,7 +276,7 @@ export class StreamInspector {
     for (const type of event.types) {
       this.#entriesByType[type] = this.#entriesByType[type]! + 1;
     }
-    await this.#memory.take(event);
+    await this.memory.take(event);
   }
 
   #count(layer: "libxl" | "libxc", name: string, bytes: number): void {
@@ -284,10 +329,10 @@ export class StreamInspector {
 type HeaderName = "xl_header_bytes" | "xl" | "libxl" | "libxc";
 type Mutable<Type> = { -readonly [Name in keyof Type]: Type[Name] };
 
-function digestMethod(
+function pageKeeping(
   wish: InspectOptions["memoryDigest"],
   image: RandomAccess | undefined,
-): DigestMethod {
+): PageKeeping {
   if (wish === "leave-out") {
     return { kind: "none" };
   }
@@ -306,17 +351,6 @@ function describeXl(header: XlHeader): NonNullable<Inspection["xl"]> {
     }
   }
   return { mandatory_flags: mandatoryFlags, optional_flags: optionalFlags, config: parsed };
-}
-
-/** Pinned page tables are named as other tools do. */
-function typeLabel(pageType: number): string {
-  const name = pageTypeName(pageType) ?? `0x${pageType.toString(16)}`;
-  const isPinned = pageType >= PAGE_TYPE.L1TAB_PIN && pageType <= PAGE_TYPE.L4TAB_PIN;
-  return isPinned ? name.replace("_PIN", " pinned") : name;
-}
-
-function faultOf(error: MigrationError): InspectFault {
-  return { code: error.code, message: error.message, where: describeFacts(error.where) };
 }
 
 function keep<Item>(list: Item[], item: Item, itemsMax: number): void {

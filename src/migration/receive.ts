@@ -5,6 +5,7 @@ import type { ChannelDoor } from "../transport/channel-door.ts";
 import type { Connection } from "../transport/connection.ts";
 import { type TargetHandshake, targetHandshake } from "./handshake.ts";
 import { orInterruption } from "./interruption.ts";
+import type { StreamVersion } from "./legacy.ts";
 import { restoreStream } from "./restore.ts";
 import { TargetChannels } from "./target-channels.ts";
 
@@ -20,6 +21,8 @@ export interface ReceiveOptions {
   readonly signal: AbortSignal;
   readonly prepare: (config: GuestConfig) => Promise<GuestSink>;
   readonly startAs: "running" | "paused";
+  /** Version of the stream; told by its first octets unless given. */
+  readonly streamVersion?: StreamVersion | undefined;
   /** Where channels besides the connection come in, if they can. */
   readonly door?: ChannelDoor | undefined;
 }
@@ -57,6 +60,7 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
       source: connection.source,
       engine: options.engine,
       signal,
+      streamVersion: options.streamVersion,
       prepare: async (config) => {
         sink = await options.prepare({ ...config, name: `${config.name}${INCOMING_SUFFIX}` });
         return sink;

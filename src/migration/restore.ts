@@ -3,7 +3,6 @@ import type { ByteSource } from "../base/io.ts";
 import { PAGE_BYTES } from "../base/units.ts";
 import type { PageDataEvent, RecordEvent, StreamEvent } from "../codec/events.ts";
 import { OrderRules } from "../codec/order.ts";
-import { pullEvents } from "../codec/pull.ts";
 import { xlConfigText } from "../codec/xl-reader.ts";
 import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
@@ -19,6 +18,7 @@ import { configFromJson } from "../guest/config.ts";
 import type { GuestConfig, GuestSink, SinkMemory, StateRecord } from "../guest/types.ts";
 import type { FileAccess } from "../transport/pump-addon.ts";
 import { orInterruption } from "./interruption.ts";
+import { pullAnyVersion, type StreamVersion } from "./legacy.ts";
 import { pageTaker } from "./page-taker.ts";
 
 /** What an image is read from and into. */
@@ -31,6 +31,8 @@ export interface RestoreStreamOptions {
   readonly prepare: (config: GuestConfig) => Promise<GuestSink>;
   /** How pages are read where the source is a plain file; `auto` unless said otherwise. */
   readonly fileAccess?: FileAccess;
+  /** Version of the stream, of which legacy ones are converted; told by its first octets. */
+  readonly streamVersion?: StreamVersion | undefined;
   /** What only a stream between two of ours has, and who acts on it. */
   readonly own?: OwnRecords;
 }
@@ -59,7 +61,7 @@ export interface RestoredStream {
  *
  * The guest that `prepare` made is the caller's to destroy on failure.
  *
- * @throws MigrationError STREAM_*, RECORD_*, PAGE_DATA_*, ORDER_*, GUEST_*, TRANSPORT_*
+ * @throws MigrationError STREAM_*, RECORD_*, PAGE_DATA_*, LEGACY_*, ORDER_*, GUEST_*, TRANSPORT_*
  * @source xg_sr_restore.c restore; libxl_stream_read.c
  */
 export async function restoreStream(options: RestoreStreamOptions): Promise<RestoredStream> {
@@ -77,7 +79,9 @@ export async function restoreStream(options: RestoreStreamOptions): Promise<Rest
       directBytes += byteCount;
     },
   });
-  for await (const event of pullEvents(source, engine, { takePages })) {
+  const { streamVersion } = options;
+  const pulling = { takePages, streamVersion, legacy: { format: "libxl" } } as const;
+  for await (const event of pullAnyVersion(source, engine, pulling)) {
     const refused = order.check(event).find(({ severity }) => severity === "refused");
     if (refused !== undefined) {
       throw new MigrationError(refused.code, refused.facts);

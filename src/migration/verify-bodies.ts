@@ -1,18 +1,5 @@
 import { PAGE_BYTES } from "../base/units.ts";
-import {
-  decodeCpuidPolicy,
-  decodeHvmParams,
-  decodeMsrPolicy,
-  decodeP2mFrames,
-  decodePvInfo,
-  decodeTscInfo,
-  decodeVcpuContext,
-} from "../codec/bodies.ts";
-import {
-  decodeCheckpointState,
-  decodeEmulatorPart,
-  decodeXenstoreData,
-} from "../codec/libxl-bodies.ts";
+import { decodeP2mFrames, decodePvInfo, decodeVcpuContext } from "../codec/bodies.ts";
 import {
   LIBXC_RECORD,
   PV_INFO_BYTES,
@@ -23,31 +10,18 @@ import {
   VCPU_MSR_BYTES,
   VCPU_XSAVE_BYTES_MIN,
 } from "../format/libxc.ts";
-import {
-  CHECKPOINT_CONTROL,
-  CHECKPOINT_STATE_BYTES_MAX,
-  CHECKPOINT_STATE_BYTES_MIN,
-  checkpointControlName,
-  EMULATOR_HEAD_BYTES,
-  emulatorName,
-  LIBXL_RECORD,
-} from "../format/libxl.ts";
 import { PAGE_ALIGNMENT } from "../format/page-alignment.ts";
 import type { BodyClause } from "./verify-clauses.ts";
+import { cpuidPolicy, hvmContext, hvmParams, msrPolicy, tscInfo } from "./verify-hypervisor.ts";
+import { noBody } from "./verify-no-body.ts";
+import { decodePvVcpu } from "./verify-pv-vcpu.ts";
 
-/** Signals have no body; Xen takes one all the same. */
-const noBody: BodyClause = ({ body }, _context, tell) => {
-  if (body.length !== 0) {
-    tell("RECORD_LENGTH", "violated", { bodyBytes: body.length, bodyBytesExpected: 0 });
-  }
-};
-
-const pvInfo: BodyClause = (record, context, tell) => {
+const pvInfo: BodyClause = (record, guest, tell) => {
   const { guestWidth, ptLevels } = decodePvInfo(record);
   const is32Bit = guestWidth === 4 && ptLevels === 3;
   const is64Bit = guestWidth === 8 && ptLevels === 4;
   if (is32Bit || is64Bit) {
-    context.guestWidth = guestWidth;
+    guest.guestWidth = guestWidth;
   } else {
     tell("RECORD_VALUE", "refused", { guestWidth, ptLevels });
   }
@@ -59,21 +33,26 @@ const pvInfo: BodyClause = (record, context, tell) => {
   }
 };
 
-const p2mFrames: BodyClause = (record, { guestWidth }, tell) => {
-  const { startPfn, endPfn, p2mPfns } = decodeP2mFrames(record);
-  if (guestWidth === undefined) {
+const p2mFrames: BodyClause = (record, guest, tell) => {
+  const frames = decodeP2mFrames(record);
+  const { startPfn, endPfn, p2mPfns } = frames;
+  if (guest.guestWidth === undefined) {
     return;
   }
-  const entriesPerFrame = PAGE_BYTES / guestWidth;
+  const entriesPerFrame = PAGE_BYTES / guest.guestWidth;
   const frameCount =
     Math.floor(endPfn / entriesPerFrame) - Math.floor(startPfn / entriesPerFrame) + 1;
   if (p2mPfns.length !== frameCount) {
     tell("RECORD_LENGTH", "refused", { frameCount: p2mPfns.length, frameCountNeeded: frameCount });
+    return;
   }
+  guest.p2m.add(frames, entriesPerFrame);
+  guest.p2m.offset = record.offset;
 };
 
 /** @source xg_sr_restore_x86_pv.c handle_x86_pv_vcpu_blob; the empty record is an erratum */
-const vcpu: BodyClause = (record, context, tell) => {
+const vcpu: BodyClause = (record, guest, tell) => {
+  guest.hasVcpuBasic ||= record.type === LIBXC_RECORD.X86_PV_VCPU_BASIC;
   const { vcpuId, reserved, context: content } = decodeVcpuContext(record);
   if (reserved !== 0) {
     tell("RECORD_RESERVED", "violated", { reserved });
@@ -82,18 +61,23 @@ const vcpu: BodyClause = (record, context, tell) => {
     tell("RECORD_EMPTY", "suspicious", { vcpuId });
     return;
   }
-  if (vcpuId >= VCPU_COUNT_MAX) {
-    tell("RECORD_VALUE", "refused", { vcpuId });
+  const vcpusMax = guest.config?.vcpusMax ?? VCPU_COUNT_MAX;
+  if (vcpuId >= vcpusMax) {
+    tell("RECORD_VALUE", "refused", { vcpuId, vcpusMax });
     return;
   }
-  if (!isVcpuLength(record.type, content.length, context.guestWidth)) {
+  if (!isVcpuLength(record.type, content.length, guest.guestWidth)) {
     tell("RECORD_LENGTH", "refused", { vcpuId, contextBytes: content.length });
+    return;
   }
   const key = `${record.type} ${vcpuId}`;
-  if (context.vcpuRecords.has(key)) {
+  if (guest.vcpuRecords.has(key)) {
     tell("ORDER_REPEATED", "suspicious", { vcpuId });
   }
-  context.vcpuRecords.add(key);
+  guest.vcpuRecords.add(key);
+  if (record.type === LIBXC_RECORD.X86_PV_VCPU_BASIC && guest.guestWidth !== undefined) {
+    guest.vcpus.set(vcpuId, decodePvVcpu(record, guest.guestWidth));
+  }
 };
 
 function isVcpuLength(type: number, bytes: number, guestWidth: 4 | 8 | undefined): boolean {
@@ -109,107 +93,34 @@ function isVcpuLength(type: number, bytes: number, guestWidth: 4 | 8 | undefined
   }
 }
 
-/** What vCPUs were sent before a checkpoint is sent again after it. */
-const checkpoint: BodyClause = (record, context, tell) => {
-  context.vcpuRecords.clear();
-  noBody(record, context, tell);
+const verify: BodyClause = (record, guest, tell) => {
+  guest.isVerifying = true;
+  noBody(record, guest, tell);
 };
 
-const sharedInfo: BodyClause = ({ body }, _context, tell) => {
+/** What vCPUs were sent before a checkpoint is sent again after it. */
+const checkpoint: BodyClause = (record, guest, tell) => {
+  guest.vcpuRecords.clear();
+  noBody(record, guest, tell);
+};
+
+const sharedInfo: BodyClause = ({ body }, _guest, tell) => {
   if (body.length !== SHARED_INFO_BYTES) {
     const facts = { bodyBytes: body.length, bodyBytesExpected: SHARED_INFO_BYTES };
     tell("RECORD_LENGTH", "refused", facts);
   }
 };
 
-const tscInfo: BodyClause = (record, _context, tell) => {
-  const { reserved } = decodeTscInfo(record);
-  if (reserved !== 0) {
-    tell("RECORD_RESERVED", "violated", { reserved });
-  }
-};
-
-const hvmContext: BodyClause = ({ body }, _context, tell) => {
-  if (body.length === 0) {
-    tell("RECORD_LENGTH", "refused", { bodyBytes: 0 });
-  }
-};
-
-/** Without params it is an erratum of Xen 4.6 to 4.8. */
-const hvmParams: BodyClause = (record, _context, tell) => {
-  const { params, reserved } = decodeHvmParams(record);
-  if (params.length === 0) {
-    tell("RECORD_EMPTY", "suspicious");
-  }
-  if (reserved !== 0) {
-    tell("RECORD_RESERVED", "violated", { reserved });
-  }
-};
-
-const toolstack: BodyClause = (_record, _context, tell) => {
+const toolstack: BodyClause = (_record, _guest, tell) => {
   tell("RECORD_NOT_RESTORABLE", "refused");
 };
 
-const dirtyPfnList: BodyClause = (_record, _context, tell) => {
+const dirtyPfnList: BodyClause = (_record, _guest, tell) => {
   tell("RECORD_BACK_CHANNEL", "refused");
 };
 
-const cpuidPolicy: BodyClause = (record) => {
-  decodeCpuidPolicy(record);
-};
-
-/** Xen takes no MSR whose flags, which are reserved, are not zero. */
-const msrPolicy: BodyClause = (record, _context, tell) => {
-  for (const { index, flags } of decodeMsrPolicy(record)) {
-    if (flags !== 0) {
-      tell("RECORD_VALUE", "refused", { msr: index, flags });
-      return;
-    }
-  }
-};
-
-const emulator: BodyClause = (record, { configType }, tell) => {
-  const { emulatorId } = decodeEmulatorPart(record);
-  if (emulatorName(emulatorId) === undefined) {
-    tell("RECORD_VALUE", "violated", { emulatorId });
-  }
-  if (configType !== undefined && configType !== "hvm") {
-    tell("RECORD_GUEST_TYPE", "refused", { configType });
-  }
-  if (record.body.length === EMULATOR_HEAD_BYTES) {
-    tell("RECORD_EMPTY", "suspicious");
-  }
-};
-
-const xenstoreData: BodyClause = (record, context, tell) => {
-  emulator(record, context, tell);
-  for (const { key } of decodeXenstoreData(record)) {
-    if (!/^[A-Za-z0-9/_@-]+$/.test(key)) {
-      tell("RECORD_VALUE", "violated", { field: "key" });
-      return;
-    }
-  }
-};
-
-/** Only a new checkpoint is announced in this direction. @source libxl_colo_restore.c */
-const checkpointState: BodyClause = (record, _context, tell) => {
-  const control = decodeCheckpointState(record);
-  const { body } = record;
-  if (checkpointControlName(control) === undefined) {
-    tell("RECORD_VALUE", "refused", { control });
-  } else if (control !== CHECKPOINT_CONTROL.NEW) {
-    tell("RECORD_BACK_CHANNEL", "refused", { control });
-  }
-  if (body.length !== CHECKPOINT_STATE_BYTES_MIN && body.length !== CHECKPOINT_STATE_BYTES_MAX) {
-    tell("RECORD_LENGTH", "violated", { bodyBytes: body.length });
-  }
-  if (body.subarray(CHECKPOINT_STATE_BYTES_MIN).some((octet) => octet !== 0)) {
-    tell("RECORD_RESERVED", "violated");
-  }
-};
-
 /** Zeros are what it is made of; a reader looks at none of them. */
-const pageAlignment: BodyClause = ({ body }, _context, tell) => {
+const pageAlignment: BodyClause = ({ body }, _guest, tell) => {
   if (body.some((octet) => octet !== 0)) {
     tell("RECORD_RESERVED", "suspicious");
   }
@@ -229,21 +140,11 @@ export const LIBXC_BODY_CLAUSES: ReadonlyMap<number, BodyClause> = new Map([
   [LIBXC_RECORD.HVM_CONTEXT, hvmContext],
   [LIBXC_RECORD.HVM_PARAMS, hvmParams],
   [LIBXC_RECORD.TOOLSTACK, toolstack],
-  [LIBXC_RECORD.VERIFY, noBody],
+  [LIBXC_RECORD.VERIFY, verify],
   [LIBXC_RECORD.CHECKPOINT, checkpoint],
   [LIBXC_RECORD.CHECKPOINT_DIRTY_PFN_LIST, dirtyPfnList],
   [LIBXC_RECORD.STATIC_DATA_END, noBody],
   [LIBXC_RECORD.X86_CPUID_POLICY, cpuidPolicy],
   [LIBXC_RECORD.X86_MSR_POLICY, msrPolicy],
   [PAGE_ALIGNMENT, pageAlignment],
-]);
-
-/** Clauses about the bodies of libxl's records. */
-export const LIBXL_BODY_CLAUSES: ReadonlyMap<number, BodyClause> = new Map([
-  [LIBXL_RECORD.END, noBody],
-  [LIBXL_RECORD.LIBXC_CONTEXT, noBody],
-  [LIBXL_RECORD.EMULATOR_XENSTORE_DATA, xenstoreData],
-  [LIBXL_RECORD.EMULATOR_CONTEXT, emulator],
-  [LIBXL_RECORD.CHECKPOINT_END, noBody],
-  [LIBXL_RECORD.CHECKPOINT_STATE, checkpointState],
 ]);

@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import { formatBytes, formatCount, formatMs, formatRate } from "./format.ts";
+import type { JoinedProfile } from "./joined-profile.ts";
 import type { Downtime, IterationStatistics, Profile } from "./profile.ts";
 
 const PLAIN_BORDERS = {
@@ -87,8 +88,14 @@ export function renderDowntime(downtime: Downtime): string {
   return `downtime ${formatMs(downtime.totalMs)} = ${sum}`;
 }
 
+/** What of a profile is shown. */
+type RenderedProfile = Pick<
+  Profile,
+  "iterations" | "stopReason" | "totalPagesSent" | "totalBytes" | "totalMs"
+> & { readonly downtime?: Downtime | undefined };
+
 /** What a finished save, restore or migration did, for a terminal. */
-export function renderProfile(profile: Profile): string {
+export function renderProfile(profile: RenderedProfile): string {
   const lines: string[] = [];
   if (profile.iterations.length > 0) {
     lines.push(renderIterations(profile.iterations), "");
@@ -102,4 +109,30 @@ export function renderProfile(profile: Profile): string {
   const moved = `${formatCount(profile.totalPagesSent)} pages, ${formatBytes(profile.totalBytes)}`;
   lines.push(`total time ${formatMs(profile.totalMs)}, ${moved} sent`);
   return lines.join("\n");
+}
+
+/** What a finished migration by `xl` did, for a terminal. */
+export function renderJoinedProfile(profile: JoinedProfile): string {
+  const { source, downtime, totalMs } = profile;
+  const own = source && renderProfile({ ...source, downtime, totalMs });
+  return [own ?? `total time ${formatMs(totalMs)}`, renderTarget(profile)].join("\n");
+}
+
+function renderTarget({ target, clock }: JoinedProfile): string {
+  if (target === undefined) {
+    return "target: Xen's own helper, or one that reports nothing";
+  }
+  const taken = `${formatCount(target.totalPagesSent)} pages, ${formatBytes(target.totalBytes)}`;
+  return `target: ${taken} taken in ${formatMs(target.totalMs)}${renderClock(clock)}`;
+}
+
+function renderClock(clock: JoinedProfile["clock"]): string {
+  switch (clock?.method) {
+    case "round trips":
+      return `; its clock is known to ±${formatMs(clock.uncertaintyMs ?? 0)}`;
+    case "arrival":
+      return "; its clock is known by when reports came";
+    default:
+      return "";
+  }
 }

@@ -6,6 +6,8 @@ export type Address =
   | { readonly kind: "unix"; readonly path: string }
   /** A command whose standard input and output are the wire. */
   | { readonly kind: "exec"; readonly command: readonly string[] }
+  /** A machine that is reached through ssh. */
+  | { readonly kind: "ssh"; readonly host: string; readonly port?: number }
   /** This machine: a receiver started for the purpose. */
   | { readonly kind: "local" };
 
@@ -32,10 +34,15 @@ export function parseAddress(text: string): Address {
     case "exec:":
       return { kind: "exec", command: nonEmpty(text, rest).split(/\s+/) };
     case "ssh://":
-      return sshCommand(text, rest ?? "");
+      return parseSsh(text, rest ?? "");
     default:
-      return sshCommand(text, text);
+      return parseSsh(text, text);
   }
+}
+
+/** What `ssh` needs to be told of an address, before the command that it is to run there. */
+export function sshWords({ host, port }: Extract<Address, { kind: "ssh" }>): readonly string[] {
+  return port === undefined ? [host] : ["-p", String(port), host];
 }
 
 /** Writes an address as {@link parseAddress} reads it. */
@@ -49,6 +56,8 @@ export function formatAddress(address: Address): string {
       return `unix:${address.path}`;
     case "exec":
       return `exec:${address.command.join(" ")}`;
+    case "ssh":
+      return address.port === undefined ? address.host : `ssh://${address.host}:${address.port}`;
     case "local":
       return "localhost";
   }
@@ -64,15 +73,14 @@ function parseTcp(text: string, rest: string): Address {
   return { kind: "tcp", host, port };
 }
 
-function sshCommand(text: string, rest: string): Address {
+function parseSsh(text: string, rest: string): Address {
   const match = /^((?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9._-]*)(?::(\d{1,5}))?$/.exec(rest);
   if (match === null) {
     const expected = "HOST, localhost, tcp://HOST:PORT, unix:PATH, exec:COMMAND or ssh://HOST";
     throw new MigrationError("TRANSPORT_ADDRESS", { address: text, expected });
   }
-  const port = match[2] === undefined ? [] : ["-p", match[2]];
-  const remote = ["xenferry", "receive", "--stdio"];
-  return { kind: "exec", command: ["ssh", ...port, match[1] ?? "", ...remote] };
+  const [, host = "", port] = match;
+  return { kind: "ssh", host, ...(port !== undefined && { port: Number(port) }) };
 }
 
 function nonEmpty(text: string, rest: string | undefined): string {

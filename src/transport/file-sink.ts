@@ -1,7 +1,9 @@
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { openSync } from "node:fs";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { MigrationError } from "../base/errors.ts";
 import type { ByteSink, DirectPipe } from "../base/io.ts";
+import { descriptorSink } from "./descriptor-sink.ts";
 import { writeAll } from "./write-all.ts";
 
 /**
@@ -11,13 +13,36 @@ import { writeAll } from "./write-all.ts";
  * @throws MigrationError TRANSPORT_OPEN
  */
 export async function createFileSink(filePath: string): Promise<ByteSink> {
-  const folder = path.dirname(filePath);
-  const temporary = path.join(folder, `.${path.basename(filePath)}.${process.pid}.partial`);
+  const temporary = temporaryBeside(filePath);
   try {
     const handle = await open(temporary, "wx", 0o600);
     return new FileSink(handle, { temporary, final: filePath });
   } catch (error) {
     throw new MigrationError("TRANSPORT_OPEN", { file: filePath }, error);
+  }
+}
+
+/** The hidden name that a file has until it is complete. */
+export function temporaryBeside(filePath: string): string {
+  const folder = path.dirname(filePath);
+  return path.join(folder, `.${path.basename(filePath)}.${process.pid}.partial`);
+}
+
+/**
+ * Opens what `outputPath` names for writing: a file as {@link createFileSink} does, and a pipe or
+ * device, which there is nothing to put in the place of, as it is.
+ *
+ * @throws MigrationError TRANSPORT_OPEN
+ */
+export async function openOutput(outputPath: string): Promise<ByteSink> {
+  const stats = await stat(outputPath).catch(() => undefined);
+  if (stats === undefined || stats.isFile()) {
+    return createFileSink(outputPath);
+  }
+  try {
+    return descriptorSink(openSync(outputPath, "w"));
+  } catch (error) {
+    throw new MigrationError("TRANSPORT_OPEN", { file: outputPath }, error);
   }
 }
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { MigrationError } from "../base/errors.ts";
-import { type Address, formatAddress } from "./address.ts";
+import { type Address, formatAddress, sshWords } from "./address.ts";
 import { type ChannelDoor, SocketDoor } from "./channel-door.ts";
 import { type Connection, connectionOf, receivingConnectionOf } from "./connection.ts";
 
@@ -12,7 +12,7 @@ const CHILD_GRACE_MS = 5_000;
 /**
  * Connects to a receiver.
  *
- * @param address of kind tcp, unix or exec; `local` is the caller's to turn into a command.
+ * @param address of any kind but `local`, which is the caller's to turn into a command.
  * @param signal ends a socket, connected or not yet, when it aborts.
  * @throws MigrationError TRANSPORT_OPEN
  */
@@ -30,6 +30,8 @@ export function connect(
       return connectSocket(address, { ...options, path: address.path });
     case "exec":
       return startChild(address.command);
+    case "ssh":
+      return startChild(["ssh", ...sshWords(address), "xenferry", "receive", "--stdio"]);
   }
 }
 

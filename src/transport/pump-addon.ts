@@ -3,7 +3,7 @@ import { type ErrorCode, MigrationError } from "../base/errors.ts";
 import type { Window } from "../base/window.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 
 /** A wish to stop: `fire` may come at any moment and is kept. */
 export interface PumpCancel {
@@ -93,6 +93,19 @@ export interface ReceiveJob {
   readonly cancel: PumpCancel;
 }
 
+/** Pages of a file to look at. */
+export interface ChecksumJob {
+  /** Of a regular file; its position is not used. */
+  readonly fd: number;
+  /** Where pages lie behind each other, and how many: an entry of each for one run. */
+  readonly offsets: Float64Array;
+  readonly pageCounts: Uint32Array;
+  /** Gets the CRC32C of each page: as many entries as there are pages. */
+  readonly crcs: Uint32Array;
+  readonly threadCount: number;
+  readonly cancel: PumpCancel;
+}
+
 /** What was received before the first record that is no PAGE_DATA, whose header follows. */
 export interface ReceivedPages {
   readonly records: number;
@@ -157,6 +170,8 @@ export interface PumpAddon {
   /** Whether pages can be packed and unpacked: there is a libzstd. */
   readonly hasZstd: boolean;
   receivePages(job: ReceiveJob): Promise<PumpResult<ReceivedPages>>;
+  /** Resolves with the pages looked at; the arrays stay as they are until then. */
+  checksumFile(job: ChecksumJob): Promise<PumpResult<number>>;
   /** Octets read now, 0 at the end, -1 where there are none yet. */
   readNow(fd: number, bytes: Uint8Array): number | { readonly failure: PumpFailure };
   /**

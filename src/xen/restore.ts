@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { systemClock } from "../base/clock.ts";
 import { tellError } from "../base/error-chain.ts";
 import { MigrationError } from "../base/errors.ts";
 import { PAGE_BYTES } from "../base/units.ts";
@@ -8,6 +9,7 @@ import { OrderRules } from "../codec/order.ts";
 import { pullEvents } from "../codec/pull.ts";
 import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
 import { selectEngine } from "../engine/select.ts";
+import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { RestoreJob } from "../helper/backend.ts";
 import type { RestoreResults } from "../helper/libxl-channel.ts";
@@ -17,6 +19,7 @@ import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
 import { CheckpointSource } from "./checkpoint-source.ts";
 import { needPumpAddon } from "./pipes.ts";
 import { CpuPolicyState } from "./policies.ts";
+import { RestoreRecord } from "./restore-record.ts";
 import { type DomainSink, sinkFor } from "./sink.ts";
 
 /** Of all records of a checkpoint besides its pages: a guess on the safe side. */
@@ -32,10 +35,15 @@ export async function restoreDomain(xen: OpenXen, job: RestoreJob): Promise<Rest
   const source = new CheckpointSource(needPumpAddon(), job.streamFd);
   const giveUp = () => void source.close();
   job.signal.addEventListener("abort", giveUp);
+  const restoring = new Restoring(xen, job, source);
   try {
-    return await new Restoring(xen, job, source).run();
+    const results = await restoring.run();
+    restoring.tell();
+    return results;
   } catch (error) {
-    throw orInterruption(job.signal, error);
+    const told = orInterruption(job.signal, error);
+    restoring.tell(told);
+    throw told;
   } finally {
     job.signal.removeEventListener("abort", giveUp);
     await source.close();
@@ -57,6 +65,8 @@ class Restoring {
   readonly #source: CheckpointSource;
   readonly #domain: XenDomain;
   readonly #policies: CpuPolicyState;
+  readonly #record: RestoreRecord;
+  readonly #engine: PageEngine;
   #sinkOfType: DomainSink | undefined;
   #verifies = false;
   #hasCheckpoint = false;
@@ -67,14 +77,15 @@ class Restoring {
     this.#source = source;
     this.#domain = new xen.addon.Domain(xen.host, job.domid);
     this.#policies = new CpuPolicyState(this.#domain);
+    this.#record = new RestoreRecord(job, systemClock);
+    this.#engine = selectEngine(job.settings.engine).engine;
   }
 
   async run(): Promise<RestoreResults> {
     const order = new OrderRules();
-    const { engine } = selectEngine(this.#job.settings.engine);
     const takePages = (first: PagesHandOver) => this.#takePages(first);
     const options = { takePages, handsOverVerifiedPages: true };
-    for await (const event of pullEvents(this.#source, engine, options)) {
+    for await (const event of pullEvents(this.#source, this.#engine, options)) {
       const refused = order.check(event).find(({ severity }) => severity === "refused");
       if (refused !== undefined) {
         throw new MigrationError(refused.code, refused.facts);
@@ -85,7 +96,15 @@ class Restoring {
       }
     }
     this.#tellMismatches();
-    return await this.#sink.finish();
+    const results = await this.#sink.finish();
+    this.#record.restored();
+    return results;
+  }
+
+  /** Reports how it went. @param error absent after success. */
+  tell(error?: unknown): void {
+    const { offset: totalBytes } = this.#source;
+    this.#record.tell({ domain: this.#domain, engine: this.#engine, totalBytes, error });
   }
 
   /**
@@ -197,7 +216,8 @@ class Restoring {
     }
     const verifies = this.#verifies;
     const { memory } = this.#sink;
-    return await receivePages({
+    this.#record.memoryBegins();
+    const taken = await receivePages({
       first,
       pipe: direct,
       receiver: {
@@ -206,6 +226,8 @@ class Restoring {
       },
       signal: this.#job.signal,
     });
+    this.#record.took(taken);
+    return taken;
   }
 
   /** What differs is told and no failure, as with Xen's own. */

@@ -1,15 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
-import { PAGE_BYTES } from "../base/units.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { SaveJob } from "../helper/backend.ts";
 import { policyOf, profilePathOf } from "../helper/settings.ts";
+import type { ProfileContent, ProfileFrame } from "../migration/profile-frame.ts";
 import type { ProgressListener } from "../migration/progress.ts";
 import type { Downtime, IterationStatistics } from "../report/profile.ts";
 import type { DomainInfo } from "./addon.ts";
+import { describeDomain, reportProfile } from "./profile.ts";
 
 /** Steps of a save from which on, or until which, something is measured, in their order. */
-export type SaveStep = "suspend" | "suspended" | "harvested" | "copied" | "ended";
+export type SaveStep = "suspend" | "suspended" | "harvested" | "copied" | "sent";
 
 /** What there is to say of a save when it ends, one way or the other. */
 export interface SaveEnding {
@@ -19,7 +20,7 @@ export interface SaveEnding {
   readonly error?: unknown;
 }
 
-/** Measures one save, and writes its profile where the settings say. */
+/** Measures one save, reports it, and writes its profile where the settings say. */
 export class SaveRecord {
   stopReason = "non-live";
   readonly #job: SaveJob;
@@ -35,41 +36,49 @@ export class SaveRecord {
     this.#startMs = clock.nowMs();
   }
 
-  /** Keeps what iterations did, and passes everything on. */
+  /** Keeps what iterations did, reports everything, and passes it on. */
   listener(next: ProgressListener): ProgressListener {
     return (event) => {
       if (event.kind === "iteration") {
         this.#iterations.push(event.statistics);
       }
+      this.#job.reporter.progress(event);
       next(event);
     };
   }
 
   /** Of the checkpoints that may follow a save nothing is kept. */
   reached(step: SaveStep): void {
-    if (!this.#reachedMs.has("ended")) {
+    if (!this.#reachedMs.has("sent")) {
       this.#reachedMs.set(step, this.#clock.nowMs());
+      this.#job.reporter.step(step);
     }
   }
 
   /**
-   * Writes the profile, if one is wanted. What checks it is loaded only then: it takes longer than
-   * small guests do.
+   * Reports the profile, and writes it if that is wanted. What checks it is loaded only then: it
+   * takes longer than small guests do.
    *
    * @throws MigrationError TRANSPORT_OPEN
    */
-  async write(ending: SaveEnding): Promise<void> {
-    const { domid, settings, isLive } = this.#job;
+  async tell(ending: SaveEnding): Promise<void> {
+    const { domid, settings } = this.#job;
+    const frame = this.#frame(ending);
+    const content = this.#content(ending);
+    reportProfile(this.#job, frame, content);
     const file = profilePathOf(settings, domid);
-    if (file === undefined) {
-      return;
+    if (file !== undefined) {
+      const { makeProfile, writeProfile } = await import("../migration/profile-file.ts");
+      await writeProfile(file, makeProfile(frame, content));
     }
-    const { makeProfile, writeProfile } = await import("../migration/profile-file.ts");
-    const { name, parameters } = policyOf(settings);
-    const profile = makeProfile(this.#frame(ending), {
+  }
+
+  #content(ending: SaveEnding): ProfileContent {
+    const { name, parameters } = policyOf(this.#job.settings);
+    return {
       outcome: ending.error === undefined ? "completed" : "failed",
       ...(ending.error instanceof MigrationError && { errorCode: ending.error.code }),
-      mode: isLive ? "live" : "non-live",
+      mode: this.#job.isLive ? "live" : "non-live",
       pump: "native",
       policy: { name, parameters: { ...parameters } },
       stopReason: this.stopReason,
@@ -78,21 +87,15 @@ export class SaveRecord {
       totalMs: this.#clock.nowMs() - this.#startMs,
       totalBytes: ending.totalBytes,
       totalPagesSent: this.#iterations.reduce((sum, { pagesSent }) => sum + pagesSent, 0),
-    });
-    await writeProfile(file, profile);
+    };
   }
 
-  #frame({ info, engine }: SaveEnding) {
+  #frame({ info, engine }: SaveEnding): ProfileFrame {
     const { domid, streamFd, isLive } = this.#job;
     return {
-      operation: isLive ? ("migrate" as const) : ("save" as const),
+      operation: isLive ? "migrate" : "save",
       engine,
-      guest: {
-        name: `domain ${domid}`,
-        kind: info.isHvm ? "xen-hvm" : "xen-pv",
-        memoryBytes: info.totalPages * PAGE_BYTES,
-        vcpus: info.vcpus,
-      },
+      guest: describeDomain(domid, info),
       logDirty: "xen",
       target: `descriptor ${streamFd}`,
       startedAt: this.#startedAt,
@@ -102,17 +105,17 @@ export class SaveRecord {
   /** As far as the helper sees it: what comes behind the stream is libxl's. */
   #downtime(): { readonly downtime?: Downtime } {
     const at = (step: SaveStep) => this.#reachedMs.get(step) ?? Number.NaN;
-    if (!this.#reachedMs.has("ended")) {
+    if (!this.#reachedMs.has("sent")) {
       return {};
     }
     const downtime = {
       suspendMs: at("suspended") - at("suspend"),
       harvestMs: at("harvested") - at("suspended"),
       finalCopyMs: at("copied") - at("harvested"),
-      stateMs: at("ended") - at("copied"),
+      stateMs: at("sent") - at("copied"),
       handoverMs: 0,
       resumeMs: 0,
-      totalMs: at("ended") - at("suspend"),
+      totalMs: at("sent") - at("suspend"),
     };
     return { downtime };
   }

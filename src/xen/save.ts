@@ -149,10 +149,10 @@ class Saving {
     }
   }
 
-  /** Writes the profile, if one is wanted. @throws MigrationError TRANSPORT_OPEN */
+  /** Reports and writes the profile, as wanted. @throws MigrationError TRANSPORT_OPEN */
   async tell(error?: unknown): Promise<void> {
     const totalBytes = this.#sink.offset;
-    await this.#parts.record.write({ info: this.#info, engine: this.#engine, totalBytes, error });
+    await this.#parts.record.tell({ info: this.#info, engine: this.#engine, totalBytes, error });
   }
 
   async #send(): Promise<void> {
@@ -172,7 +172,7 @@ class Saving {
     }
     this.#parts.record.reached("copied");
     await this.#sendState(streamType === "plain" ? LIBXC_RECORD.END : LIBXC_RECORD.CHECKPOINT);
-    this.#parts.record.reached("ended");
+    this.#parts.record.reached("sent");
     if (streamType !== "plain") {
       await this.#sendCheckpoints();
     }

@@ -124,7 +124,21 @@ describe("the three layers", () => {
     expect(detectLayer(text("Xen save"))).toBe("xl");
     expect(detectLayer(text("LibxlFmt"))).toBe("libxl");
     expect(detectLayer(hex("ffffffffffffffff"))).toBe("libxc");
-    expect(() => detectLayer(text("QEMU VMs"))).toThrow(/STREAM_NOT_AN_IMAGE/);
+    expect(detectLayer(text("QEMU VMs"))).toBeUndefined();
+  });
+
+  test.each([
+    ["a 64-bit toolstack's", "00f0 0f00 0000 0000", "legacy"],
+    ["a 32-bit toolstack's, PV", "0004 0000 ffff ffff", "legacy"],
+    ["a 32-bit toolstack's, a batch", "00f0 0f00 0004 0000", "legacy"],
+    ["a 32-bit toolstack's, a chunk", "00f0 0f00 f9ff ffff", "legacy"],
+    ["xend's", "4c69 6e75 7847 7565", "legacy"],
+    ["nothing", "0000 0000 0000 0000", undefined],
+    ["more frames than there can be", "0100 0010 0000 0000", undefined],
+    ["a batch too large", "00f0 0f00 0104 0000", undefined],
+    ["a chunk of no kind", "00f0 0f00 eaff ffff", undefined],
+  ])("from legacy streams, too: %s", (_, octets, layer) => {
+    expect(detectLayer(hex(octets))).toBe(layer);
   });
 });
 

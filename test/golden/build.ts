@@ -9,7 +9,6 @@ const LIBXC_END = 0;
 const EXTENDED = 5;
 const XSAVE = 6;
 const MSRS = 12;
-const BASIC = 4;
 const VERIFY = 13;
 const CHECKPOINT = 14;
 const STATIC_DATA_END = 16;
@@ -29,21 +28,28 @@ const HVM_PAGES: readonly Entry[] = [
   [0xff000, T.XALLOC],
 ];
 
-/** Every page type there is. */
-const ALL_TYPES: readonly Entry[] = [
-  [8, T.NOTAB, 1],
-  [9, T.L1, 2],
-  [10, T.L2, 3],
-  [11, T.L3, 4],
-  [12, T.L4, 5],
-  [13, T.L1_PIN, 6],
-  [14, T.L2_PIN, 7],
-  [15, T.L3_PIN, 8],
-  [16, T.L4_PIN, 9],
-  [17, T.BROKEN],
-  [18, T.XALLOC],
-  [19, T.XTAB],
-];
+/** Frames that a PV guest names, and which registers name them. */
+const PV_FRAMES = { startInfo: 20, topTable: 16 } as const;
+
+/** Every page type there is. Entries of page tables are even: not present. */
+function allTypes(parts: Parts): readonly Entry[] {
+  return [
+    [8, T.NOTAB, 1],
+    [9, T.L1, 2],
+    [10, T.L2, 4],
+    [11, T.L3, 6],
+    [12, T.L4, 8],
+    [13, T.L1_PIN, 10],
+    [14, T.L2_PIN, 12],
+    [15, T.L3_PIN, 14],
+    [16, T.L4_PIN, 16],
+    [17, T.BROKEN],
+    [18, T.XALLOC],
+    [19, T.XTAB],
+    [20, T.NOTAB, parts.startInfo(8, { store: 8, console: 18 })],
+    [21, T.NOTAB, 3],
+  ];
+}
 
 /** Small legal streams by name: what each is about is in the name. */
 export function goldenStreams(): ReadonlyMap<string, Uint8Array> {
@@ -126,7 +132,7 @@ function hvmVerify(): Uint8Array {
     hvmStatic(parts),
     parts.pageData(...HVM_PAGES),
     parts.signal(VERIFY),
-    parts.pageData([0, T.NOTAB, 0x77], [1, T.NOTAB], [5, T.NOTAB, 0x78]),
+    parts.pageData([0, T.NOTAB, 0x77], [1, T.NOTAB], [0xff000, T.NOTAB, 0x78]),
     hvmState(parts),
     parts.signal(LIBXC_END),
     parts.signal(LIBXL_END),
@@ -220,7 +226,7 @@ function hvmCheckpoints(): Uint8Array {
 function pv64V3(parts: Parts): Uint8Array {
   const vcpus = [0, 1].map((vcpu) =>
     join(
-      parts.vcpu(BASIC, vcpu, 5168),
+      parts.vcpuBasic(8, vcpu, PV_FRAMES),
       parts.vcpu(EXTENDED, vcpu, 64),
       parts.vcpu(XSAVE, vcpu, 16),
       parts.vcpu(MSRS, vcpu, 32),
@@ -235,8 +241,8 @@ function pv64V3(parts: Parts): Uint8Array {
     parts.cpuidPolicy(),
     parts.msrPolicy(),
     parts.signal(STATIC_DATA_END),
-    parts.p2mFrames(1023, 8, 9),
-    parts.pageData(...ALL_TYPES),
+    parts.p2mFrames(1023, 8, 21),
+    parts.pageData(...allTypes(parts)),
     parts.tscInfo(),
     parts.sharedInfo(),
     ...vcpus,
@@ -254,10 +260,16 @@ function pv32V2(): Uint8Array {
     parts.libxcHeaders(2, PV, [4, 7]),
     parts.pvInfo(4),
     parts.p2mFrames(1024, 1, 2),
-    parts.pageData([1, T.NOTAB, 0xa1], [2, T.NOTAB], [3, T.L3_PIN, 0xa3], [1024, T.XTAB]),
+    parts.pageData(
+      [1, T.NOTAB, 0xa1],
+      [2, T.NOTAB],
+      [3, T.L3_PIN, 0xa2],
+      [4, T.NOTAB, parts.startInfo(4, { store: 1, console: 2 })],
+      [1024, T.XTAB],
+    ),
     parts.tscInfo(),
     parts.sharedInfo(),
-    parts.vcpu(BASIC, 0, 2800),
+    parts.vcpuBasic(4, 0, { startInfo: 4, topTable: 3 }),
     parts.vcpu(EXTENDED, 0, 0),
     parts.vcpu(XSAVE, 0, 0),
     parts.vcpu(MSRS, 0, 0),

@@ -16,8 +16,25 @@ export const T = {
   XTAB: 15,
 } as const;
 
-/** Frame number, page type, and what fills the page if the type has one. */
-export type Entry = readonly [pfn: number, type: number, fill?: number];
+/** Frame number, page type, and the page if the type has one, or what fills it. */
+export type Entry = readonly [pfn: number, type: number, fill?: number | Uint8Array];
+
+/** Frames that a PV guest's registers name. */
+export interface VcpuFrames {
+  readonly startInfo: number;
+  readonly topTable: number;
+  /** Of a full frame of descriptors; none unless said. */
+  readonly gdt?: number;
+}
+
+/** Octets of a PV guest's registers, and where in them are those that name frames. */
+const VCPU_BASIC = {
+  4: { bytes: 2800, edx: 524, gdtFrames: 2640, gdtEntries: 2704, cr3: 2728 },
+  8: { bytes: 5168, edx: 616, gdtFrames: 4832, gdtEntries: 4960, cr3: 5008 },
+} as const;
+
+/** Where in a PV guest's start info the frames of xenstore and console are named. */
+const START_INFO = { 4: { store: 44, console: 52 }, 8: { store: 56, console: 72 } } as const;
 
 /** Builds the parts of a stream from what the specs say, without the code that is tested. */
 export class Parts {
@@ -72,7 +89,7 @@ export class Parts {
     const words = entries.map(([pfn, type]) => (BigInt(type) << 60n) | BigInt(pfn));
     const pages = entries
       .filter(([, type]) => type <= 4 || (type >= 9 && type <= 12))
-      .map(([pfn, , fill = 0]) => page(pfn, fill));
+      .map(([pfn, , fill = 0]) => (typeof fill === "number" ? page(pfn, fill) : fill));
     return this.record(1, this.o.u32(entries.length, 0), this.o.u64(...words), ...pages);
   }
 
@@ -82,6 +99,35 @@ export class Parts {
 
   p2mFrames(endPfn: number, ...pfns: readonly number[]): Uint8Array {
     return this.record(3, this.o.u32(0, endPfn), this.o.u64(...pfns));
+  }
+
+  /** The start info's page, which names two more frames. */
+  startInfo(
+    width: 4 | 8,
+    frames: { readonly store: number; readonly console: number },
+  ): Uint8Array {
+    const { u32, u64 } = octetsIn("little");
+    const bytes = new Uint8Array(4096);
+    const number = (value: number) => (width === 8 ? u64(value) : u32(value));
+    bytes.set(text("xen-3.0-x86"));
+    bytes.set(number(frames.store), START_INFO[width].store);
+    bytes.set(number(frames.console), START_INFO[width].console);
+    return bytes;
+  }
+
+  /** X86_PV_VCPU_BASIC of a guest that can be restored; its context is little-endian always. */
+  vcpuBasic(width: 4 | 8, vcpu: number, { startInfo, topTable, gdt }: VcpuFrames): Uint8Array {
+    const { u32, u64 } = octetsIn("little");
+    const { bytes, edx, gdtFrames, gdtEntries, cr3 } = VCPU_BASIC[width];
+    const context = new Uint8Array(bytes);
+    const number = (value: number) => (width === 8 ? u64(value) : u32(value));
+    context.set(number(startInfo), edx);
+    context.set(number(topTable * 4096), cr3);
+    if (gdt !== undefined) {
+      context.set(number(gdt), gdtFrames);
+      context.set(number(512), gdtEntries);
+    }
+    return this.record(4, this.o.u32(vcpu, 0), context);
   }
 
   /** One of the four vCPU records; an empty one is an erratum of old Xen. */
@@ -98,11 +144,18 @@ export class Parts {
     return this.record(8, this.o.u32(1, 2_400_000), this.o.u64(123_456_789_012n), this.o.u32(3, 0));
   }
 
-  hvmContext(bytes = 45): Uint8Array {
-    return this.record(
-      9,
-      Uint8Array.from({ length: bytes }, (_, at) => at + 1),
-    );
+  /** A header, the offset of vCPU 0's time stamp counter, and the end; little-endian always. */
+  hvmContext(tscAdjust = 0): Uint8Array {
+    return this.record(9, this.hvmContextBody(tscAdjust));
+  }
+
+  hvmContextBody(tscAdjust = 0): Uint8Array {
+    const { u16, u32, u64 } = octetsIn("little");
+    const entry = (typecode: number, content: Uint8Array) =>
+      join(u16(typecode, 0), u32(content.length), content);
+    const header = join(u32(0x5438_1286, 1), u64(0), u32(0x0005_06e3, 2_400_000));
+    const end = new Uint8Array(0);
+    return join(entry(1, header), entry(19, u64(tscAdjust)), entry(0, end));
   }
 
   hvmParams(...params: readonly (readonly [number, number])[]): Uint8Array {
@@ -123,9 +176,10 @@ export class Parts {
     return this.record(2, this.o.u32(emulator, 0), data);
   }
 
-  /** EMULATOR_CONTEXT of libxl. */
+  /** EMULATOR_CONTEXT of libxl; starts as QEMU's own does. */
   emulatorContext(emulator: number, bytes = 21): Uint8Array {
     const blob = Uint8Array.from({ length: bytes }, (_, at) => 0xf0 ^ at);
+    blob.set(join(text("QEVM"), Uint8Array.of(0, 0, 0, 3)).subarray(0, bytes));
     return this.record(3, this.o.u32(emulator, 0), blob);
   }
 

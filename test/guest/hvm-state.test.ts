@@ -109,6 +109,20 @@ describe("decoding", () => {
     expect(decodeHvmState(shifted, 2)).toEqual([FIRST, SECOND]);
   });
 
+  test("takes the params of converted legacy images, which come in two records", () => {
+    const params = new Uint8Array(8 + 3 * 16);
+    params[0] = 3;
+    for (const [position, index] of [5, 6, 1].entries()) {
+      params.set([index], 8 + 16 * position);
+      params.set([0xfd], 16 + 16 * position);
+    }
+    const [tsc, own, context] = records();
+    expect(decodeHvmState([tsc!, own!, { type: 10, body: params }, context!], 2)).toEqual([
+      FIRST,
+      SECOND,
+    ]);
+  });
+
   test("ignores what the saving machine noted of itself", () => {
     const noted = poked(9, 16, 0x12).map((record) =>
       record.type === 8 ? { type: 8, body: new Uint8Array(24).fill(1) } : record,
@@ -134,7 +148,7 @@ describe("decoding", () => {
     ["a long TSC record", changed(8, () => new Uint8Array(32)), 2, { recordType: 8, offset: 24 }],
     ["short parameters", changed(10, (body) => body.slice(0, 7)), 2, { recordType: 10, offset: 7 }],
     ["a count of 2^32 - 1", changed(10, (b) => b.fill(255, 0, 4)), 2, { recordType: 10 }],
-    ["an unknown parameter", poked(10, 8, 5), 2, { recordType: 10, offset: 8 }],
+    ["an unknown parameter", poked(10, 8, 7), 2, { recordType: 10, offset: 8 }],
     ["an empty context", changed(9, () => new Uint8Array()), 2, { recordType: 9, offset: 0 }],
     ["a context cut in a CPU", changed(9, (b) => b.slice(0, 1500)), 2, { offset: 1500 }],
     ["a context without its end", changed(9, (b) => b.slice(0, -8)), 2, { offset: 2112 }],

@@ -68,7 +68,7 @@ describe("inspectStream", () => {
         { layer: "libxc", name: "PAGE_DATA", count: 2, bytes: 8 + 40 + 8192 + 8 + 16 + 8192 },
         { layer: "libxc", name: "X86_TSC_INFO", count: 1, bytes: 24 },
         { layer: "libxc", name: "HVM_PARAMS", count: 1, bytes: 40 },
-        { layer: "libxc", name: "HVM_CONTEXT", count: 1, bytes: 45 },
+        { layer: "libxc", name: "HVM_CONTEXT", count: 1, bytes: 56 },
         { layer: "libxc", name: "END", count: 1, bytes: 0 },
         { layer: "libxl", name: "EMULATOR_XENSTORE_DATA", count: 1, bytes: 69 },
         { layer: "libxl", name: "EMULATOR_CONTEXT", count: 1, bytes: 29 },
@@ -102,6 +102,18 @@ describe("inspectStream", () => {
         all_zero: 0,
         lowest: 0,
         highest: 0xff000,
+        by_type: { NOTAB: 3, BROKEN: 1, XALLOC: 1, XTAB: 1 },
+      },
+      iterations: [
+        { offset: 278, entries: 5, with_data: 2, again: 0 },
+        { offset: 8526, entries: 2, with_data: 2, again: 1 },
+      ],
+      map: {
+        frames_per_cell: 512,
+        rows: [
+          { first_pfn: 0, cells: `:${" ".repeat(63)}` },
+          { first_pfn: 0xf8000, cells: `${" ".repeat(56)}-${" ".repeat(7)}` },
+        ],
       },
       memory_sha256: digestOf([0, page(0, 0x11)], [1, page(1, 0x22)], [3, page(3, 0x33)]),
       faults: [],
@@ -117,7 +129,7 @@ describe("inspectStream", () => {
   test("small records decoded", async () => {
     const { details } = await inspect(goldenStreams().get("hvm-v3.xl")!);
     expect(details).toMatchObject([
-      { name: "X86_CPUID_POLICY", count: 2, leaves: [{ leaf: "0x0", subleaf: "0xffffffff" }, {}] },
+      { name: "X86_CPUID_POLICY", count: 2, leaves: [{ leaf: "0x0", subleaf: null }, {}] },
       { name: "X86_MSR_POLICY", count: 1, msrs: [{ msr: "0xce", value: "0x80000000" }] },
       { name: "X86_TSC_INFO", mode: 1, khz: 2_400_000, nsec: "123456789012", incarnation: 3 },
       {
@@ -125,6 +137,14 @@ describe("inspectStream", () => {
         params: [
           { index: "1", name: "STORE_PFN", value: "0xfeffc" },
           { index: "17", name: "CONSOLE_PFN", value: "0xfefff" },
+        ],
+      },
+      {
+        name: "HVM_CONTEXT",
+        entries: [
+          { type: "HEADER", body_offset: 0, bytes: 24, fields: { cpuid: "0x506e3" } },
+          { type: "TSC_ADJUST", body_offset: 32, bytes: 8 },
+          { type: "END", body_offset: 48, bytes: 0 },
         ],
       },
       {
@@ -136,7 +156,11 @@ describe("inspectStream", () => {
           { key: "physmap/f0000000/size", value: "1" },
         ],
       },
-      { name: "EMULATOR_CONTEXT", emulator: "QEMU_UPSTREAM", context_bytes: 21 },
+      {
+        name: "EMULATOR_CONTEXT",
+        emulator: "QEMU_UPSTREAM",
+        context_bytes: 21,
+      },
     ]);
   });
 

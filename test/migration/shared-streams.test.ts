@@ -7,11 +7,8 @@ import { PageDataDecoder } from "../../src/codec/page-data.ts";
 import { PushReader } from "../../src/codec/push.ts";
 import { StreamEncoder } from "../../src/codec/stream-writer.ts";
 import { type Inspection, StreamInspector } from "../../src/migration/inspect.ts";
-import {
-  StreamVerifier,
-  type VerifyResult,
-  watchedEvents,
-} from "../../src/migration/verify-stream.ts";
+import { StreamVerifier, type VerifyResult } from "../../src/migration/stream-verifier.ts";
+import { watchedEvents } from "../../src/migration/verify-stream.ts";
 import { openImage } from "../../src/transport/image-file.ts";
 import { join } from "../support/bytes.ts";
 import { enginesUnderTest, type LabelledEngine } from "../support/engines.ts";

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
-import {
-  type Finding,
-  type VerifyOptions,
-  verifyStream,
-} from "../../src/migration/verify-stream.ts";
+import { ADVISED_CODES } from "../../src/migration/verify-advice.ts";
+import type { Finding } from "../../src/migration/verify-findings.ts";
+import { type VerifyOptions, verifyStream } from "../../src/migration/verify-stream.ts";
 import { goldenStreams } from "../golden/build.ts";
+import { MUTATIONS } from "../mutations/all.ts";
 import { text } from "../support/bytes.ts";
 import { plainHeadCodec } from "../support/head-codec.ts";
 import { sourceOf } from "../support/sources.ts";
@@ -44,6 +43,20 @@ describe("one fault each", () => {
   });
 });
 
+/** Told only of what these streams are not: compressed. */
+const ELSEWHERE = ["STREAM_COMPRESSION"];
+
+test("every code with an advice is told of a stream that has the fault alone", () => {
+  const told = [
+    ...FAULTS.flatMap(([, , ...findings]) => findings),
+    ...MUTATIONS.flatMap(({ tells }) => tells),
+    "suspicious PAGE_DATA_SCATTERED",
+  ].map((finding) => finding.split(" ")[1]);
+  const missing = ADVISED_CODES.filter((code) => !told.includes(code));
+  expect(missing).toEqual(ELSEWHERE);
+  expect(told.filter((code) => !ADVISED_CODES.includes(code as never))).toEqual([]);
+});
+
 describe("verifyStream", () => {
   const stream = goldenStreams().get("hvm-verify-captured.xl")!;
 
@@ -51,10 +64,15 @@ describe("verifyStream", () => {
     const { findings, summary } = await verifyStream(sourceOf(stream), {
       pageDataHead: plainHeadCodec,
     });
-    expect(findings).toEqual([]);
+    expect(findings).toMatchObject([
+      { severity: "suspicious", code: "RECORD_FRAME", facts: { names: "STORE_PFN" } },
+      { severity: "suspicious", code: "RECORD_FRAME", facts: { names: "CONSOLE_PFN" } },
+    ]);
     expect(summary).toEqual({
       isAccepted: true,
+      isRefused: false,
       isComplete: true,
+      depth: "index",
       format: "xl",
       byteOrder: "little",
       version: 3,
@@ -63,16 +81,21 @@ describe("verifyStream", () => {
       recordCount: 12,
       pageDataCount: 2,
       pageEntryCount: 8,
+      dataPageCount: 5,
+      frameCount: 3,
       checkpointCount: 0,
+      comparedPageCount: 3,
+      differingPageCount: undefined,
+      memoryDigest: undefined,
       trailingBytes: 44,
       trailingSentence: "PERMISSION",
-      findingCount: 0,
+      findingCount: 2,
     });
   });
 
   test("a part of the hand-over is garbage", async () => {
-    const [finding] = await findingsOf(stream.subarray(0, -1));
-    expect(finding).toMatchObject({
+    const findings = await findingsOf(stream.subarray(0, -1));
+    expect(findings.at(-1)).toMatchObject({
       code: "STREAM_TRAILING_DATA",
       severity: "violated",
       offset: stream.length - 44,
@@ -88,6 +111,16 @@ describe("verifyStream", () => {
       { code: "STREAM_TRUNCATED", severity: "refused", offset: 5000, record: "PAGE_DATA" },
     ]);
     expect(result.summary).toMatchObject({ isAccepted: false, isComplete: false });
+  });
+
+  test("a checkpointed stream that ends too early has its last checkpoint", async () => {
+    const remus = goldenStreams().get("hvm-remus.xl")!;
+    const [cut, early] = [remus.subarray(0, -4), remus.subarray(0, 5000)];
+    expect((await findingsOf(cut)).at(-1)).toMatchObject({
+      code: "STREAM_TRUNCATED",
+      severity: "violated",
+    });
+    expect((await findingsOf(early)).at(-1)).toMatchObject({ severity: "refused" });
   });
 
   test("no image at all is a finding", async () => {

@@ -1,8 +1,9 @@
-// Writes a guest's memory into an aligned image by several threads and reads it back by several,
-// in each way, and compares; built with sanitizers by test/support/sanitize.mjs. Prints one line a
-// round; exit status 1 on a difference.
+// Writes a guest's memory into an aligned image by several threads, reads it back by several and has
+// several checksum it, in each way, and compares; built with sanitizers by
+// test/support/sanitize.mjs. Prints one line a round; exit status 1 on a difference.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "../../native/pump/failure.h"
+#include "../../native/pump/file_checksums.h"
 #include "../../native/pump/image_file.h"
 #include "../../native/pump/image_source.h"
 #include "../../native/pump/receive.h"
@@ -93,14 +95,41 @@ std::uint64_t restore(int fd, Memory& to, const Round& round) {
   return source.direct_bytes();
 }
 
+// Has threads checksum runs of pages of the file, with gaps, and compares.
+bool are_checksums_right(int fd, std::size_t thread_count) {
+  const auto page_count = static_cast<std::size_t>(lseek(fd, 0, SEEK_END)) / engine::kPageBytes;
+  constexpr std::size_t kRangePages = 300;
+  std::vector<pump::PageRange> ranges;
+  std::vector<std::uint32_t> expected;
+  std::vector<std::uint8_t> page(engine::kPageBytes);
+  const std::uint32_t only = 0;
+  for (std::size_t first = 0; first < page_count; first += kRangePages + 1) {
+    const std::size_t count = std::min(kRangePages, page_count - first);
+    ranges.push_back({first * engine::kPageBytes, count});
+    for (std::size_t index = first; index < first + count; ++index) {
+      const auto offset = static_cast<off_t>(index * engine::kPageBytes);
+      if (pread(fd, page.data(), page.size(), offset) != engine::kPageBytes) std::abort();
+      std::uint32_t crc = 0;
+      engine::portable::checksum_pages(page, {&only, 1}, {&crc, 1});
+      expected.push_back(crc);
+    }
+  }
+  std::vector<std::uint32_t> crcs(expected.size());
+  const pump::Cancel cancel;
+  pump::checksum_file(fd, ranges, crcs, engine::measured_operations(), thread_count, cancel);
+  return crcs == expected;
+}
+
 bool run(const Round& round, std::mt19937& random) {
   Memory from{round.kind};
   Memory to;
   const int fd = make_file();
   const std::uint64_t written = save(fd, from, round, random);
   const std::uint64_t read = restore(fd, to, round);
+  const bool is_right = are_checksums_right(fd, round.thread_count);
   close(fd);
-  const bool is_equal = std::memcmp(from.bytes.data(), to.bytes.data(), from.bytes.size()) == 0;
+  const bool is_equal =
+      is_right && std::memcmp(from.bytes.data(), to.bytes.data(), from.bytes.size()) == 0;
   std::printf("%s%zu lanes, %zu threads, unchanged %s: past the cache %llu out, %llu in, %s\n",
               round.kind == MemoryKind::kSecret ? "not to be pinned, " : "", round.lane_count, round.thread_count, round.skips_unchanged ? "left out" : "sent",
               static_cast<unsigned long long>(written), static_cast<unsigned long long>(read),

@@ -100,10 +100,9 @@ async function run(cells: readonly Cell[], choices: RunChoices): Promise<number>
   const limitS = choices.limitS - buildS;
   const session = new Session({ lab, root: ROOT, folder, keepsLogs, limitS });
   for (const hypervisor of ["debian", "shadow"] as const satisfies readonly Hypervisor[]) {
-    await session.runAll(
-      cells.filter((cell) => cell.hypervisor === hypervisor),
-      hypervisor,
-    );
+    const own = cells.filter((cell) => cell.hypervisor === hypervisor);
+    await session.runAll(own, hypervisor);
+    await session.runFailedAgain(own, hypervisor);
   }
   const { results, boots } = session;
   const times = { buildS, boots, totalS: secondsSince(startMs) };

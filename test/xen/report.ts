@@ -21,15 +21,21 @@ export function renderTable(cells: readonly Cell[], results: readonly CellResult
   ]);
 }
 
-/** Of each cell that did not pass. */
+/** Of each cell that did not pass, or not at once. */
 export function renderReasons(results: readonly CellResult[]): string {
+  const second = results
+    .filter(({ facts }) => facts.failedFirst !== undefined)
+    .map(({ cell, facts }) => `${cell} passed when run again; first: ${facts.failedFirst}\n`);
+  return [...second, ...failures(results)].join("");
+}
+
+function failures(results: readonly CellResult[]): readonly string[] {
   return results
     .filter(({ outcome }) => outcome !== "passed")
     .map(({ cell, outcome, reason, logs }) => {
       const where = logs === undefined ? "" : `\n  logs in ${logs}`;
       return `${cell} ${outcome}: ${reason}${where}\n`;
-    })
-    .join("");
+    });
 }
 
 function cellText(result: CellResult | undefined): string {

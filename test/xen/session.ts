@@ -67,6 +67,31 @@ export class Session {
     }
   }
 
+  /**
+   * Runs those of `cells` that failed once more, in a boot of their own: under emulation guests,
+   * and programs of dom0, fail for no reason now and then. What passes says what it failed with
+   * first.
+   *
+   * @throws NoLabError as {@link runAll}
+   */
+  async runFailedAgain(cells: readonly Cell[], hypervisor: Hypervisor): Promise<void> {
+    const hasFailed = new Map<string, CellResult>();
+    for (const { name } of cells) {
+      const index = this.results.findIndex((one) => one.cell === name && one.outcome === "failed");
+      if (index !== -1) {
+        hasFailed.set(name, this.results.splice(index, 1)[0]!);
+      }
+    }
+    const again = cells.filter(({ name }) => hasFailed.has(name));
+    await this.runAll(again, hypervisor);
+    for (const [index, result] of this.results.entries()) {
+      const first = hasFailed.get(result.cell);
+      if (first !== undefined) {
+        this.results[index] = result.outcome === "passed" ? atSecondTry(result, first) : first;
+      }
+    }
+  }
+
   /** @returns the cells that are still to be run. */
   async #boot(
     cells: readonly Cell[],
@@ -147,6 +172,10 @@ class ResultFile {
 function versionsIn(job: string): Pick<BootRecord, "versions"> {
   const file = path.join(job, "versions.json");
   return existsSync(file) ? { versions: JSON.parse(readFileSync(file, "utf8")) as Versions } : {};
+}
+
+function atSecondTry(result: CellResult, { reason = "" }: CellResult): CellResult {
+  return { ...result, facts: { ...result.facts, failedFirst: reason } };
 }
 
 function notRun({ name }: Cell): CellResult {

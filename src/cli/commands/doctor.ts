@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { listEngines } from "../../engine/select.ts";
 import { probeHost } from "../../guest/host.ts";
 import { probePump } from "../../transport/pump-addon.ts";
@@ -7,6 +6,7 @@ import { xenCapabilities } from "../../xen/capabilities.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
+import { SAVE_HELPER } from "../save-helper.ts";
 
 /** One thing that was looked at. */
 interface Finding {
@@ -24,8 +24,6 @@ interface Findings {
   /** The program that LIBXL_SAVE_HELPER is to name. */
   readonly saveHelper: string;
 }
-
-const SAVE_HELPER = fileURLToPath(new URL("../../helper/main.js", import.meta.url));
 
 export function registerDoctor({ program, run }: Registrar): void {
   program

@@ -5,7 +5,10 @@ import { attachGuest, listGuests, openBackend } from "../../guest/open.ts";
 import type { GuestCheck, GuestConfig, GuestSource } from "../../guest/types.ts";
 import { formatBytes, formatCount } from "../../report/format.ts";
 import { renderTable } from "../../report/render.ts";
+import type { ListedDomain } from "../../xl/domains.ts";
+import { Xl } from "../../xl/xl.ts";
 import { isProven, renderCheck } from "../check-text.ts";
+import { chooseEmbedded, domainsIfAny } from "../choose-guest.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
@@ -29,7 +32,7 @@ export function registerGuestCommands({ program, run }: Registrar): void {
     );
   program
     .command("list")
-    .description("list the guests of this user")
+    .description("list the embedded guests of this user, and the domains of this machine's Xen")
     .action((_options, command) => run(command, list));
   addNameCommand("pause", "stop a guest's vCPUs", (guest) => guest.pause());
   addNameCommand("unpause", "let a paused guest run on", (guest) => guest.resume());
@@ -100,10 +103,15 @@ async function create(
 }
 
 async function list(context: Context): Promise<number> {
-  const listed = await listGuests(context);
+  const [listed, domains] = await Promise.all([
+    listGuests(context),
+    domainsIfAny(Xl.find(process.env), context),
+  ]);
   const described = await Promise.all(listed.map(({ name }) => describeUnlessLost(context, name)));
-  const guests = described.filter((guest) => guest !== undefined);
-  context.result(guests, () => renderTable(LIST_HEAD, guests.map(listRow)));
+  const embedded = described.filter((guest) => guest !== undefined);
+  const guests = [...embedded, ...domains.map((domain) => ({ ...domain, kind: "xen" }))];
+  const rows = [...embedded.map(listRow), ...domains.map(domainRow)];
+  context.result(guests, () => renderTable(LIST_HEAD, rows));
   return EXIT.SUCCESS;
 }
 
@@ -138,12 +146,17 @@ function listRow(guest: Awaited<ReturnType<typeof describe>>): readonly string[]
   return [guest.name, guest.kind, memory, `${guest.vcpus}`, guest.state, formatCount(guest.stores)];
 }
 
+function domainRow({ name, type, memoryBytes, vcpus, state }: ListedDomain): readonly string[] {
+  const kind = type === undefined ? "xen" : `xen ${type}`;
+  return [name, kind, formatBytes(memoryBytes), `${vcpus}`, state, "-"];
+}
+
 async function withGuest(
   context: Context,
   name: string,
   action: (guest: GuestSource) => Promise<void>,
 ): Promise<number> {
-  const guest = await attachGuest(name, { runDir: context.runDir });
+  const guest = await attachGuest(await chooseEmbedded(name, context), context);
   try {
     await action(guest);
   } finally {

@@ -7,10 +7,13 @@ import { migrateGuest } from "../../migration/migrate.ts";
 import type { PumpOptions } from "../../migration/pump.ts";
 import { rehearseMigration } from "../../migration/rehearsal.ts";
 import type { ChannelOptions } from "../../migration/source-channels.ts";
-import { renderProfile } from "../../report/render.ts";
+import { renderJoinedProfile, renderProfile } from "../../report/render.ts";
 import { type Address, formatAddress, parseAddress } from "../../transport/address.ts";
 import type { Connection } from "../../transport/connection.ts";
 import { connect } from "../../transport/open.ts";
+import { migrateByXl } from "../../xl/migrate.ts";
+import { checkXenAddress } from "../../xl/receiver.ts";
+import { type ChosenGuest, chooseGuest, GUEST_HELP } from "../choose-guest.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
@@ -23,36 +26,109 @@ import {
   type TransferCliOptions,
 } from "../transfer-options.ts";
 import { runTransfer } from "../transfer-run.ts";
+import { askedSettings, refuseOptions } from "../xen-options.ts";
+import { runUnderXl } from "../xl-run.ts";
 
-const HOST_HELP = `
+const HOST_HELP = `${GUEST_HELP}
+
 HOST is one of
   localhost          a receiver is started here for the purpose
   tcp://HOST:PORT    a 'xenferry receive --listen tcp://…' there
                      (not encrypted: for trusted networks only)
   unix:PATH          likewise, on this machine
   ssh://HOST, HOST   'xenferry receive --stdio' is run there through ssh
-  exec:COMMAND       any command whose input and output lead to a receiver`;
+  exec:COMMAND       any command whose input and output lead to a receiver
 
-type MigrateCliOptions = TransferCliOptions & ChannelCliOptions;
+A domain of Xen is moved by 'xl migrate', always live, with our save helper at both ends; HOST is
+  localhost          this Xen host itself
+  ssh://HOST, HOST   'xl migrate-receive' is run there through ssh, with the helper that 'xenferry'
+                     there names, or that of --remote-helper, or else Xen's own; ssh has to get
+                     there without asking for anything
+  exec:COMMAND       any command whose input and output lead to 'xl migrate-receive'`;
+
+/** Options that have no meaning for one kind of guest or the other. */
+const NOT_FOR_XEN = ["live", "skipUnchanged", "channels", "compress", "auto"];
+const NOT_FOR_EMBEDDED = ["paused", "ssh", "remoteHelper"];
+
+interface XenCliOptions {
+  readonly paused?: boolean;
+  readonly ssh: string;
+  readonly remoteHelper?: string;
+}
+
+type MigrateCliOptions = TransferCliOptions & ChannelCliOptions & XenCliOptions;
 
 export function registerMigrate({ program, run }: Registrar): void {
   const command = program
     .command("migrate <guest> <host>")
     .description("move a running guest to another host")
     .addHelpText("after", HOST_HELP);
-  addChannelOptions(addTransferOptions(command)).action(
+  addXenOptions(addChannelOptions(addTransferOptions(command))).action(
     (name: string, host: string, options: MigrateCliOptions, action: Command) =>
-      run(action, (context) => migrate(context, { name, host }, options)),
+      run(action, async (context) => {
+        const address = parseAddress(host);
+        const guest = await chooseGuest(name, context);
+        if (guest.kind === "xen") {
+          refuseOptions(action, NOT_FOR_XEN, "an embedded guest: 'xl migrate' has no such thing");
+          return migrateDomain(context, { guest, address, host, command: action }, options);
+        }
+        refuseOptions(action, NOT_FOR_EMBEDDED, "a domain of Xen");
+        return migrate(context, { name: guest.name, address, host }, options);
+      }),
   );
+}
+
+function addXenOptions(command: Command): Command {
+  return command
+    .option("-p, --paused", "Xen: leave the guest paused there")
+    .option("--ssh <command>", "Xen: the shell's words for ssh, with its options", "ssh")
+    .option("--remote-helper <path>", "Xen: our save helper at the other end");
+}
+
+interface DomainTask {
+  readonly guest: Extract<ChosenGuest, { kind: "xen" }>;
+  readonly address: Address;
+  /** The address as it was given. */
+  readonly host: string;
+  readonly command: Command;
+}
+
+async function migrateDomain(
+  context: Context,
+  { guest, address, host, command }: DomainTask,
+  options: MigrateCliOptions,
+): Promise<number> {
+  const xenAddress = checkXenAddress(address, host);
+  const { xl, domain } = guest;
+  const { ssh, remoteHelper, paused } = options;
+  const settings = askedSettings(command, options);
+  const run = { xl, settings, profile: options.profile };
+  const { profile } = await runUnderXl(context, run, async (task) => ({
+    profile: await migrateByXl({
+      ...task,
+      domain,
+      address: xenAddress,
+      host,
+      ssh,
+      remoteHelper,
+      isPaused: paused === true,
+    }),
+  }));
+  const now = paused === true ? "is now paused" : "now runs";
+  context.result(
+    profile,
+    () => `${renderJoinedProfile(profile)}\n${domain.name} ${now} at ${host}`,
+  );
+  return EXIT.SUCCESS;
 }
 
 async function migrate(
   context: Context,
-  { name, host }: { readonly name: string; readonly host: string },
+  { name, address, host }: { readonly name: string } & Pick<DomainTask, "address" | "host">,
   options: MigrateCliOptions,
 ): Promise<number> {
   const channels = channelsOf(options);
-  const receiver = await receiverAt(parseAddress(host), context, channels);
+  const receiver = await receiverAt(address, context, channels);
   const guest = await attachGuest(name, { runDir: context.runDir });
   try {
     const [connection] = await Promise.all([
@@ -107,6 +183,7 @@ async function receiverAt(
     case "unix":
       return { address, dial: (signal) => connect(address, signal), forget: async () => undefined };
     case "exec":
+    case "ssh":
       return { address, forget: async () => undefined };
     case "local":
       return channels === 1 ? localReceiver(context) : localReceiverWithChannels(context);

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { openBackend } from "../../guest/open.ts";
 import type { GuestKind } from "../../guest/types.ts";
+import type { StreamVersion } from "../../migration/legacy.ts";
 import { receiveGuest } from "../../migration/receive.ts";
 import { rehearseMigration } from "../../migration/rehearsal.ts";
 import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
@@ -11,6 +12,7 @@ import { listen, stdioConnection } from "../../transport/open.ts";
 import type { Context } from "../context.ts";
 import { describeError, EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
+import { streamVersionOption } from "../stream-version.ts";
 
 interface ReceiveOptions {
   readonly listen?: string;
@@ -19,6 +21,7 @@ interface ReceiveOptions {
   readonly keep?: boolean;
   readonly paused?: boolean;
   readonly kind?: GuestKind;
+  readonly streamVersion?: StreamVersion;
 }
 
 const LISTEN_DEFAULT = "tcp://127.0.0.1:0";
@@ -42,6 +45,7 @@ export function registerReceive({ program, run }: Registrar): void {
         "kind of guest to receive into; that of the image unless given",
       ).choices(["process", "synthetic"]),
     )
+    .addOption(streamVersionOption())
     .action((options: ReceiveOptions, command: Command) =>
       run(command, (context) => receive(context, options)),
     );
@@ -110,6 +114,7 @@ async function receiveOne(
       engine,
       clock: context.clock,
       signal: context.signal,
+      streamVersion: options.streamVersion,
       prepare: async (config) => {
         const kind = options.kind ?? config.kind;
         const backend = await openBackend(kind, context);
