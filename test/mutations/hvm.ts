@@ -197,6 +197,7 @@ export const HVM_MUTATIONS: readonly Mutation[] = [
     on: PVH,
     edit: (draft) => addParam(draft, 1, 0x1234_5678),
     tells: ["suspicious RECORD_FRAME"],
+    differs: "restore has done its part when xl gives up waiting for the guest's console",
   },
   {
     name: "pv-info-in-hvm",

@@ -218,6 +218,7 @@ export const MEMORY_MUTATIONS: readonly Mutation[] = [
     on: PVH,
     edit: (draft) => draft.dropAll({ layer: "libxc", type: XC.PAGE_DATA }),
     tells: ["suspicious ORDER_MISSING"],
+    differs: "restore has done its part when xl gives up waiting for the guest's console",
   },
   {
     name: "no-memory-pv",

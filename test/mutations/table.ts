@@ -43,8 +43,9 @@ function summaryOf(mutants: readonly Mutant[], verdicts: readonly Verdict[]): st
     (one) => isAccepted(one) && one.guest === "goes on" && one.verifyStreamV2 !== "accepted",
   ).length;
   const refusedCount = verdicts.filter((one) => !isAccepted(one)).length;
-  const first = `${mutants.length} mutants; restore does not take ${refusedCount}.`;
-  return `${first} \`verify-stream-v2\` passes ${missed} of those, and refuses ${refusedAlone} whose
+  const seen = `${verdicts.length} of ${mutants.length} mutants were seen`;
+  const first = `${seen}; restore does not take ${refusedCount} of those.`;
+  return `${first} \`verify-stream-v2\` passes ${missed} of these, and refuses ${refusedAlone} whose
 guest went on.`;
 }
 
