@@ -169,6 +169,13 @@ describe("migrate through ssh", () => {
     expect(host.domains()).toMatchObject([{ name: "web", state: "r-----" }]);
   });
 
+  test("ends where the command does not answer", async () => {
+    const { status, stderr } = await run("migrate", "web", "exec:false");
+    expect(status).toBe(1);
+    expect(stderr).toContain("XL_FAILED");
+    expect(host.domains()).toMatchObject([{ domid: 3, name: "web", state: "r-----" }]);
+  });
+
   test("goes by any command", async () => {
     const command = `exec:${host.path("bin/ssh")} far xl migrate-receive`;
     const { clock, target } = json(await run("--json", "-q", "migrate", "web", command));
