@@ -6,6 +6,26 @@ export const PROFILE_VERSION = 1;
 const milliseconds = z.number().nonnegative();
 const pages = z.number().int().nonnegative();
 
+/**
+ * Time spent on parts of an iteration, by all threads together (ms); what a pump does not do, or
+ * cannot tell, is absent.
+ */
+const iterationPartsSchema = z.object({
+  /** Making pages accessible, and asking for their types. */
+  mapMs: milliseconds.optional(),
+  /** Copying pages, and comparing them with what was sent. */
+  copyMs: milliseconds.optional(),
+  /** Digests and checksums. */
+  checksumMs: milliseconds.optional(),
+  compressMs: milliseconds.optional(),
+  /** In calls that hand octets to the transport. */
+  writeMs: milliseconds.optional(),
+  /** Waiting for a transport that is full, or for a bandwidth limit. */
+  waitMs: milliseconds.optional(),
+  /** Until the peer had taken the last of it. */
+  drainMs: milliseconds.optional(),
+});
+
 /** One pass over dirty pages. Iteration 0 sends all of memory. */
 export const iterationSchema = z.object({
   iteration: z.number().int().nonnegative(),
@@ -36,6 +56,12 @@ export const iterationSchema = z.object({
   bytesPerSecond: z.number().nonnegative(),
   /** `dirtyPagesAtEnd` a second of `durationMs`; 0 in the final iteration. */
   dirtyPagesPerSecond: z.number().nonnegative(),
+  /** When it began, since the operation did (ms). */
+  startMs: milliseconds.optional(),
+  /** In what sending consists of. */
+  parts: iterationPartsSchema.optional(),
+  /** Pages dirtied since it began, looked at now and then without resetting them. */
+  dirtyCurve: z.array(z.object({ atMs: milliseconds, dirtyPages: pages })).optional(),
 });
 
 /** The parts of downtime, in their order, on the source's clock; they add up to `totalMs`. */
@@ -55,6 +81,37 @@ export const downtimeSchema = z.object({
   resumeMs: milliseconds,
   totalMs: milliseconds,
 });
+
+/** What happened when, since the operation began (ms). */
+const timedEventSchema = z.object({ atMs: milliseconds, event: z.string() });
+
+/** What the stream had taken by then; counts are of the whole operation. */
+const sampleSchema = z.object({
+  atMs: milliseconds,
+  bytes: z.number().int().nonnegative(),
+  pages,
+});
+
+/**
+ * How often pages were dirty, by place and iteration: `pfnsPerCell` frames to a cell, from frame 0
+ * on. The cells of a row are pages that iteration was to send.
+ */
+const heatSchema = z.object({
+  pfnsPerCell: z.number().int().positive(),
+  rows: z.array(
+    z.object({ iteration: z.number().int().nonnegative(), dirtyPages: z.array(pages) }),
+  ),
+});
+
+/** What the operation's own process used (ms, octets). */
+const resourcesSchema = z.object({
+  cpuUserMs: milliseconds,
+  cpuSystemMs: milliseconds,
+  memoryBytesMax: z.number().int().nonnegative(),
+});
+
+/** Monotonic clock of the machine when the operation began; what a machine's processes share. */
+const clockSchema = z.object({ bootId: z.string(), startMs: milliseconds });
 
 /** What one save, restore or migration did and why: the file that `--profile` writes. */
 export const profileSchema = z.object({
@@ -102,6 +159,15 @@ export const profileSchema = z.object({
   totalMs: milliseconds,
   totalBytes: z.number().int().nonnegative(),
   totalPagesSent: pages,
+  /** Of the profile's own process. */
+  clock: clockSchema.optional(),
+  /** Phases, decisions, channels that joined: in their order, at most 1,000. */
+  events: z.array(timedEventSchema).optional(),
+  /** Rising in time, at most 1,000. */
+  samples: z.array(sampleSchema).optional(),
+  /** At most 512 cells a row, and 256 rows. */
+  heat: heatSchema.optional(),
+  resources: resourcesSchema.optional(),
 });
 
 export type IterationStatistics = z.infer<typeof iterationSchema>;
