@@ -13,6 +13,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   base: [],
   format: ["base"],
   report: ["base"],
+  "report-page": ["base", "report"],
   codec: ["base", "format"],
   engine: ["base"],
   transport: ["base", "format"],
