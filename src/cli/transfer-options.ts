@@ -153,12 +153,22 @@ function policyName(text: string): string {
   return text;
 }
 
-function rate(text: string): number {
+/** Reads octets a second; above 0. */
+export function rate(text: string): number {
   const bytesPerSecond = parseSizeBytes(text);
   if (bytesPerSecond === undefined || bytesPerSecond === 0) {
     throw new InvalidArgumentError("octets a second are needed, such as 100M or 200MB");
   }
   return bytesPerSecond;
+}
+
+/** Reads a number that is 0 or more. */
+export function amount(text: string): number {
+  const value = text === "" ? Number.NaN : Number(text);
+  if (!Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError("a number from 0 on is needed");
+  }
+  return value;
 }
 
 function channelCount(text: string): number | "auto" {
@@ -169,7 +179,8 @@ function channelCount(text: string): number | "auto" {
   return count;
 }
 
-function positiveNumber(text: string): number {
+/** Reads a number above 0. */
+export function positiveNumber(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0) {
     throw new InvalidArgumentError("a number above 0 is needed");

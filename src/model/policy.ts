@@ -53,7 +53,7 @@ export interface PolicyOptions {
 
 export const POLICY_DEFAULTS: PolicyOptions = {
   downtimeTargetMs: 50,
-  deadlineMs: 60_000,
+  deadlineMs: 120_000,
   iterationsMax: 30,
   totalMsMax: 300_000,
   aboveTarget: "stop-and-copy",

@@ -21,6 +21,12 @@ const STALLED_ITERATIONS = 3;
 /** A minimum counts as new when it is below this share of the last one. */
 const GAIN_SHARE = 0.95;
 
+/** More dirty pages than this share of the least there were are a burst, which will end. */
+const BURST_SHARE = 1.15;
+
+/** How long the end of a burst is waited for, of the time until the least. */
+const PATIENCE_SHARE = 0.5;
+
 /** Estimates the downtime if the guest were suspended now (ms). */
 export function downtimeEstimateMs(statistics: PrecopyStatistics): number {
   const harvestMs = statistics.iterations.at(-1)?.logDirtyMs ?? 0;
@@ -80,18 +86,31 @@ export function boundReached(
 }
 
 /**
- * Whether the last iterations brought no new minimum of dirty pages. A guest that can be slowed
- * down further has not stalled; one that was, not before as many iterations at its new pace.
+ * Whether the last iterations brought no new minimum of dirty pages, and waiting brings none. Where
+ * much more is left than at the minimum, as in a burst of writing, the end of that is waited for
+ * half as long as it took to get to the minimum. A guest that can be slowed down further has not
+ * stalled; one that was, not before as many iterations at its new pace.
  */
 export function hasStalled({ iterations, throttle }: PrecopyStatistics): boolean {
-  const dirty = iterations
-    .filter(({ iteration }) => iteration >= (throttle?.sinceIteration ?? 0))
-    .map(dirtyPagesOf);
+  const entries = iterations.filter(
+    ({ iteration }) => iteration >= (throttle?.sinceIteration ?? 0),
+  );
+  const dirty = entries.map(dirtyPagesOf);
   if (throttle?.canRise === true || dirty.length <= STALLED_ITERATIONS) {
     return false;
   }
   const before = Math.min(...dirty.slice(0, -STALLED_ITERATIONS));
-  return Math.min(...dirty.slice(-STALLED_ITERATIONS)) >= before * GAIN_SHARE;
+  if (Math.min(...dirty.slice(-STALLED_ITERATIONS)) < before * GAIN_SHARE) {
+    return false;
+  }
+  const least = dirty.indexOf(Math.min(...dirty));
+  const isBurst = dirty.at(-1)! > dirty[least]! * BURST_SHARE;
+  const waitedMs = durationMsOf(entries.slice(least + 1));
+  return !isBurst || waitedMs >= durationMsOf(entries.slice(0, least + 1)) * PATIENCE_SHARE;
+}
+
+function durationMsOf(iterations: readonly IterationStatistics[]): number {
+  return iterations.reduce((sum, { durationMs }) => sum + durationMs, 0);
 }
 
 function dirtyPagesOf({ dirtyPagesAtEnd }: IterationStatistics): number {
