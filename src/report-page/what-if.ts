@@ -1,4 +1,15 @@
 import { PAGE_BYTES } from "../base/units.ts";
+import { type DirtyPoint, fitDirtyCurve } from "../model/dirty-curve.ts";
+import { curveProcess } from "../model/dirty-process.ts";
+import { type ModelledMigration, modelledIterations } from "../model/modelled.ts";
+import {
+  isPolicyName,
+  POLICY_NAMES,
+  type PolicyName,
+  policyNamed,
+} from "../model/policies/choose.ts";
+import { POLICY_DEFAULTS } from "../model/policy.ts";
+import { type SimulatedMigration, simulate } from "../model/simulate.ts";
 import type { ReportRun, TimedIteration } from "../report/report-run.ts";
 import { medianOf } from "../report/statistics.ts";
 
@@ -6,138 +17,83 @@ import { medianOf } from "../report/statistics.ts";
 export interface Question {
   readonly bytesPerSecond: number;
   readonly downtimeTargetMs: number;
-  readonly policy: string;
-}
-
-/** What the model says would have come of them. */
-export interface Answer {
-  readonly totalMs: number;
-  readonly downtimeMs: number;
-  readonly totalBytes: number;
-  readonly iterations: readonly {
-    readonly pages: number;
-    readonly durationMs: number;
-    readonly dirtyPagesAtEnd: number;
-  }[];
-  readonly stopReason: string;
+  readonly policy: PolicyName;
 }
 
 /** A run's model: what it was, and what else it might have been. */
 export interface WhatIf {
-  readonly policies: readonly string[];
-  /** As the run was. */
+  readonly policies: readonly PolicyName[];
+  /** As the run was; another policy than the model knows counts as its usual one. */
   readonly asMeasured: Question;
-  ask(question: Question): Answer;
+  ask(question: Question): SimulatedMigration;
 }
 
-/** Octets on the wire for each page: data and pfn word. */
-const WIRE_PAGE_BYTES = PAGE_BYTES + 8;
-const DOWNTIME_TARGET_USUAL_MS = 50;
-const ITERATIONS_MAX = 30;
-const XEN_ITERATIONS_MAX = 5;
-const XEN_DIRTY_PAGES_TARGET = 50;
+/** Points that the curve of dirty pages is fitted to: more take longer and tell little more. */
+const POINTS_MAX = 40;
 
 /** A model of a live migration; undefined where nothing was sent while the guest ran. */
 export function whatIfOf(run: ReportRun): WhatIf | undefined {
   const precopy = run.iterations.filter(({ phase }) => phase === "precopy");
-  const rates = precopy
-    .filter(({ pagesSent, bytesPerSecond }) => pagesSent > 0 && bytesPerSecond > 0)
-    .map(({ bytesPerSecond }) => bytesPerSecond);
-  if (rates.length === 0 || run.downtime === undefined) {
+  const sendMs = precopy.reduce((sum, entry) => sum + entry.sendMs, 0);
+  const bytes = precopy.reduce((sum, entry) => sum + entry.bytes, 0);
+  const { downtime, memoryBytes } = run;
+  if (bytes === 0 || sendMs === 0 || downtime === undefined || memoryBytes === undefined) {
     return undefined;
   }
-  const { downtime } = run;
-  const first = precopy[0]!;
-  const parts = {
-    pages: first.pagesSent,
-    distinctPages: dirtyGrowth(precopy),
-    logDirtyMs: medianOf(precopy.map(({ logDirtyMs }) => logDirtyMs)),
-    fixedMs: downtime.totalMs - downtime.finalCopyMs,
-  };
-  return {
-    policies: ["downtime", "xen"],
-    asMeasured: {
-      bytesPerSecond: medianOf(rates),
-      downtimeTargetMs: run.policy?.parameters.downtimeTargetMs ?? DOWNTIME_TARGET_USUAL_MS,
-      policy: run.policy?.name ?? "downtime",
+  const curve = fitDirtyCurve(seenPoints(precopy), memoryBytes / PAGE_BYTES);
+  const harvestMs = medianOf(precopy.map(({ logDirtyMs }) => logDirtyMs));
+  const durationMs = precopy.reduce((sum, entry) => sum + entry.durationMs, 0);
+  const parts: Omit<ModelledMigration, "link"> = {
+    dataPages: precopy[0]!.pagesSent,
+    emptyPages: precopy[0]!.pagesAllocateOnly,
+    dirty: curveProcess(curve),
+    costs: {
+      iterationMs: 0,
+      harvestMs,
+      harvestMsPerPage: 0,
+      gapMs: 0,
+      handoverMs: Math.max(0, downtime.totalMs - downtime.finalCopyMs - downtime.harvestMs),
+      aroundMs: Math.max(0, run.totalMs - durationMs - downtime.totalMs),
     },
-    ask: (question) => play(parts, question),
   };
-}
-
-interface Parts {
-  readonly pages: number;
-  readonly distinctPages: (overMs: number) => number;
-  readonly logDirtyMs: number;
-  readonly fixedMs: number;
-}
-
-function play(parts: Parts, question: Question): Answer {
-  const copyMs = (pages: number) => (pages * WIRE_PAGE_BYTES * 1000) / question.bytesPerSecond;
-  const iterations: Answer["iterations"][number][] = [];
-  let pages = parts.pages;
-  let stopReason: string | undefined;
-  while (stopReason === undefined) {
-    const durationMs = copyMs(pages) + parts.logDirtyMs;
-    const dirtyPagesAtEnd = parts.distinctPages(durationMs);
-    iterations.push({ pages, durationMs, dirtyPagesAtEnd });
-    pages = dirtyPagesAtEnd;
-    stopReason = stop(question, {
-      pages,
-      count: iterations.length,
-      downtimeMs: copyMs(pages) + parts.fixedMs,
-    });
-  }
-  const downtimeMs = copyMs(pages) + parts.fixedMs;
-  const precopyMs = iterations.reduce((sum, { durationMs }) => sum + durationMs, 0);
-  const sent = iterations.reduce((sum, entry) => sum + entry.pages, pages);
   return {
-    totalMs: precopyMs + downtimeMs,
-    downtimeMs,
-    totalBytes: sent * WIRE_PAGE_BYTES,
-    iterations,
-    stopReason,
+    policies: POLICY_NAMES,
+    asMeasured: {
+      bytesPerSecond: (bytes * 1000) / sendMs,
+      downtimeTargetMs: run.policy?.parameters.downtimeTargetMs ?? POLICY_DEFAULTS.downtimeTargetMs,
+      policy: policyOf(run),
+    },
+    ask: (question) => play(run, parts, question),
   };
 }
 
-function stop(
-  { policy, downtimeTargetMs }: Question,
-  now: { readonly pages: number; readonly count: number; readonly downtimeMs: number },
-): string | undefined {
-  if (policy === "xen") {
-    return now.pages < XEN_DIRTY_PAGES_TARGET
-      ? `fewer than ${XEN_DIRTY_PAGES_TARGET} dirty pages`
-      : now.count >= XEN_ITERATIONS_MAX
-        ? `${XEN_ITERATIONS_MAX} iterations`
-        : undefined;
-  }
-  return now.downtimeMs <= downtimeTargetMs
-    ? `within the target of ${downtimeTargetMs} ms`
-    : now.count >= ITERATIONS_MAX
-      ? `bound of ${ITERATIONS_MAX} iterations`
-      : undefined;
+function policyOf({ policy }: ReportRun): PolicyName {
+  return policy !== undefined && isPolicyName(policy.name) ? policy.name : POLICY_NAMES[0];
 }
 
-/** Pages that become dirty in a stretch of time, by what was seen; never less for longer ones. */
-function dirtyGrowth(precopy: readonly TimedIteration[]): (overMs: number) => number {
-  const seen = precopy.flatMap(({ durationMs, dirtyPagesAtEnd, dirtyCurve = [] }) => [
-    ...dirtyCurve.map(({ atMs, dirtyPages }) => ({ atMs, dirtyPages })),
-    ...(dirtyPagesAtEnd === "unknown" ? [] : [{ atMs: durationMs, dirtyPages: dirtyPagesAtEnd }]),
-  ]);
-  const points = [{ atMs: 0, dirtyPages: 0 }, ...seen].sort((one, other) => one.atMs - other.atMs);
-  let most = 0;
-  const rising = points.map(({ atMs, dirtyPages }) => {
-    most = Math.max(most, dirtyPages);
-    return { atMs, dirtyPages: most };
-  });
-  return (overMs) => {
-    const next = rising.findIndex(({ atMs }) => atMs >= overMs);
-    if (next === -1) {
-      return rising.at(-1)!.dirtyPages;
-    }
-    const [low, high] = [rising[Math.max(0, next - 1)]!, rising[next]!];
-    const span = high.atMs - low.atMs;
-    const share = span === 0 ? 1 : (overMs - low.atMs) / span;
-    return Math.round(low.dirtyPages + (high.dirtyPages - low.dirtyPages) * share);
-  };
+function play(
+  { policy: own }: ReportRun,
+  parts: Omit<ModelledMigration, "link">,
+  { bytesPerSecond, downtimeTargetMs, policy }: Question,
+): SimulatedMigration {
+  const given = Object.entries(own?.parameters ?? {}).filter(([name]) => name in POLICY_DEFAULTS);
+  const options = { ...POLICY_DEFAULTS, ...Object.fromEntries(given), downtimeTargetMs };
+  const source = modelledIterations({ ...parts, link: { bytesPerSecond } });
+  return simulate(source, policyNamed(policy, options));
+}
+
+/** What was seen of how pages become dirty: at the ends of iterations, and within them. */
+function seenPoints(precopy: readonly TimedIteration[]): readonly DirtyPoint[] {
+  const ends = precopy.flatMap(({ durationMs, dirtyPagesAtEnd }) =>
+    dirtyPagesAtEnd === "unknown" ? [] : [{ windowMs: durationMs, dirtyPages: dirtyPagesAtEnd }],
+  );
+  const within = precopy.flatMap(({ dirtyCurve = [] }) =>
+    dirtyCurve.map(({ atMs, dirtyPages }) => ({ windowMs: atMs, dirtyPages })),
+  );
+  return [...everyNth(ends, POINTS_MAX / 2), ...everyNth(within, POINTS_MAX / 2)];
+}
+
+function everyNth<Item>(items: readonly Item[], countMax: number): readonly Item[] {
+  const step = Math.max(1, Math.ceil(items.length / countMax));
+  return items.filter((_, index) => index % step === 0);
 }

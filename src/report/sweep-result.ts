@@ -40,6 +40,8 @@ export const sweepFiguresSchema = z.object({
   resumeMs: milliseconds,
   iterations: count,
   bytes: count,
+  /** Octets of the first iteration. */
+  firstBytes: count,
   pagesSent: count,
   finalPages: count,
   /** Octets a second of the first iteration. */

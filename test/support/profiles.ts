@@ -91,6 +91,7 @@ export function smallProfile(): Profile {
     totalMs: 1200,
     totalBytes: 284_344 * WIRE_PAGE_BYTES,
     totalPagesSent: 284_344,
+    clock: { bootId: "boot", startMs: 1000 },
     heat: {
       pfnsPerCell: 4096,
       rows: [
@@ -220,6 +221,7 @@ export function sweepFigures(totalMs: number, downtimeMs: number): SweepFigures 
     resumeMs: 1,
     iterations: 4,
     bytes: Math.round(totalMs * 125e3),
+    firstBytes: 65_536 * WIRE_PAGE_BYTES,
     pagesSent: 70_000,
     finalPages: 100,
     bytesPerSecond: 125e6,

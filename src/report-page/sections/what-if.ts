@@ -1,9 +1,11 @@
-import { formatBytes, formatMs, formatRate } from "../../report/format.ts";
+import { isPolicyName } from "../../model/policies/choose.ts";
+import type { SimulatedMigration } from "../../model/simulate.ts";
+import { formatBytes, formatCount, formatMs, formatRate } from "../../report/format.ts";
 import type { ReportRun } from "../../report/report-run.ts";
 import { dataTable } from "../data-table.ts";
 import { element } from "../dom.ts";
 import { choice, type Section } from "../section.ts";
-import { type Answer, type Question, type WhatIf, whatIfOf } from "../what-if.ts";
+import { type Question, type WhatIf, whatIfOf } from "../what-if.ts";
 
 /** Sliders go so many steps, each a factor. */
 const STEPS = 400;
@@ -59,7 +61,11 @@ function controls(run: ReportRun, whatIf: WhatIf): HTMLElement {
     (downtimeTargetMs) => ask({ downtimeTargetMs }),
   );
   const policies = whatIf.policies.map((name) => [name, name] as const);
-  const policy = choice("Policy", policies, (name) => ask({ policy: name }));
+  const policy = choice("Policy", policies, (name) => {
+    if (isPolicyName(name)) {
+      ask({ policy: name });
+    }
+  });
   const reset = element("button", { type: "button" }, "As it was");
   const asItWas = () => {
     bandwidth.set(asMeasured.bytesPerSecond);
@@ -128,11 +134,12 @@ function showAnswer(room: HTMLElement, run: ReportRun, whatIf: WhatIf, question:
     dataTable({
       caption: "Iterations then",
       head: ["iteration", "pages", "time", "dirty at end"],
-      rows: then.iterations.map(({ pages, durationMs, dirtyPagesAtEnd }, index) =>
-        [String(index), Math.round(pages), formatMs(durationMs), Math.round(dirtyPagesAtEnd)].map(
-          (value) => (typeof value === "number" ? value.toLocaleString("en-US") : value),
-        ),
-      ),
+      rows: then.iterations.map(({ iteration, pagesSent, durationMs, dirtyPagesAtEnd }) => [
+        String(iteration),
+        formatCount(pagesSent),
+        formatMs(durationMs),
+        dirtyPagesAtEnd === "unknown" ? "–" : formatCount(dirtyPagesAtEnd),
+      ]),
     }),
   );
 }
@@ -150,10 +157,14 @@ function row(
   return [name, format(then), format(same), format(measured)];
 }
 
-function verdict({ downtimeMs, stopReason }: Answer, { downtimeTargetMs }: Question): string {
-  const isMet = downtimeMs <= downtimeTargetMs;
-  const target = formatMs(downtimeTargetMs);
-  return isMet
-    ? `The target of ${target} is met: ${formatMs(downtimeMs)}. Pre-copy ends because: ${stopReason}.`
-    : `The target of ${target} is missed: ${formatMs(downtimeMs)}. Pre-copy ends because: ${stopReason}.`;
+function verdict(then: SimulatedMigration, { downtimeTargetMs }: Question): string {
+  const { downtimeMs, stopReason, action } = then;
+  if (action === "abort") {
+    return `The migration is given up: ${stopReason}.`;
+  }
+  const outcome = downtimeMs <= downtimeTargetMs ? "met" : "missed";
+  return (
+    `The target of ${formatMs(downtimeTargetMs)} is ${outcome}: ${formatMs(downtimeMs)}. ` +
+    `Pre-copy ends because: ${stopReason}.`
+  );
 }
