@@ -30,7 +30,8 @@ export interface BarChart {
   /** Names of fills, by their number, as far as they are used. */
   readonly legend: readonly (readonly [fill: number, name: string])[];
   readonly formatTick: (value: number) => string;
-  readonly table: TableContent;
+  /** All that it shows, in numbers; its name is the caption. */
+  readonly table: () => Omit<TableContent, "caption">;
 }
 
 const TICKS = 5;
@@ -50,7 +51,7 @@ export function barChart(chart: BarChart): HTMLElement {
     element("figcaption", {}, chart.caption),
     legend(chart.legend),
     rows,
-    tableBehind(chart.table),
+    tableBehind(chart.caption, chart.table),
   );
 }
 
@@ -67,7 +68,7 @@ function barRow({ name, pieces, value }: BarRow, chart: BarChart): HTMLElement {
   return element(
     "div",
     { class: "bar-row" },
-    element("span", { class: "bar-name" }, name),
+    element("span", { class: "bar-name", title: name }, name),
     element("span", { class: "bar-room" }, ...drawn),
     element("span", { class: "bar-value" }, value),
   );

@@ -24,14 +24,20 @@ export function dataTable({ caption, head, rows }: TableContent): HTMLElement {
   return element("div", attributes, table);
 }
 
-/** The numbers behind a chart, shown on demand. */
-export function tableBehind(content: TableContent): HTMLElement {
-  return element(
+/** A table that is made when somebody wants to see it: the numbers behind a chart. */
+export function tableBehind(
+  caption: string,
+  content: () => Omit<TableContent, "caption">,
+): HTMLElement {
+  const details = element(
     "details",
     { class: "behind" },
-    element("summary", {}, `Table: ${content.caption}`),
-    dataTable(content),
+    element("summary", {}, `Table: ${caption}`),
   );
+  details.addEventListener("toggle", () => details.append(dataTable({ caption, ...content() })), {
+    once: true,
+  });
+  return details;
 }
 
 function tableRow([name = "", ...values]: readonly string[]): HTMLElement {

@@ -44,7 +44,7 @@ export function heatMap(heat: Heat): HTMLElement {
     regions.length === 0
       ? element("p", {}, "No part of memory was written much more often than the rest.")
       : dataTable(regionTable(regions)),
-    tableBehind(rowTable(heat, regions)),
+    tableBehind("Pages to send by iteration and region", () => rowTable(heat, regions)),
   );
 }
 
@@ -195,7 +195,6 @@ function regionTable(regions: readonly HotRegion[]) {
 
 function rowTable({ rows }: Heat, regions: readonly HotRegion[]) {
   return {
-    caption: "pages to send by iteration and region",
     head: ["iteration", "all", ...regions.map(({ name }) => `region ${name}`)],
     rows: rows.map(({ iteration, dirtyPages }) => [
       String(iteration),

@@ -36,7 +36,8 @@ export interface LineChart {
   readonly scale: "linear" | "logarithmic";
   readonly series: readonly LineSeries[];
   readonly bands?: readonly Band[];
-  readonly table: TableContent;
+  /** All that it shows, in numbers; its name is the caption. */
+  readonly table: () => Omit<TableContent, "caption">;
 }
 
 const HEIGHT_PX = 280;
@@ -69,7 +70,7 @@ export function lineChart(chart: LineChart, theme: ThemeWatch): HTMLElement {
     legend(chart, plot),
     room,
     readOut,
-    tableBehind(chart.table),
+    tableBehind(chart.caption, chart.table),
   );
 }
 
@@ -85,7 +86,7 @@ function options(chart: LineChart, readOut: HTMLOutputElement): uPlot.Options {
     cursor: { drag: { x: false, y: false }, points: { size: 8 } },
     scales: { x: { time: false }, y: { distr: chart.scale === "logarithmic" ? 3 : 1 } },
     axes: [
-      axisOf(chart.xName, chart.formatX),
+      { ...axisOf(chart.xName, chart.formatX), space: X_SPACE_PX },
       { ...axisOf(chart.yName, chart.formatY), size: AXIS_PX },
     ],
     series: [{}, ...chart.series.map(lineOf)],
@@ -117,7 +118,7 @@ function lineOf({ name, shape, likeSeries }: LineSeries, index: number): uPlot.S
     width: isLimit ? 1 : 2,
     dash: isLimit ? [2, 4] : [...dashOf(look)],
     spanGaps: !isLimit && shape === "line",
-    points: { show: shape === "line", size: 7 },
+    points: { show: shape !== "step", size: isLimit ? 4 : 7 },
     ...(shape === "step" && { paths: uPlot.paths.stepped!({ align: 1 }) }),
   };
 }

@@ -29,7 +29,7 @@ export interface WhatIf {
 }
 
 /** Points that the curve of dirty pages is fitted to: more take longer and tell little more. */
-const POINTS_MAX = 40;
+const POINTS_MAX = 24;
 
 /** A model of a live migration; undefined where nothing was sent while the guest ran. */
 export function whatIfOf(run: ReportRun): WhatIf | undefined {

@@ -42,12 +42,20 @@ export function pageHtml(data: ReportData, { script, style }: PageParts): string
 
 /** JSON that ends no script element, whatever names are in it. */
 function escapeJson(value: unknown): string {
-  return JSON.stringify(value)
+  return JSON.stringify(value, shorter)
     .replace(/</g, "\\u003c")
     .replace(/>/g, "\\u003e")
     .replace(/&/g, "\\u0026")
     .replace(/\u2028/g, "\\u2028")
     .replace(/\u2029/g, "\\u2029");
+}
+
+/** Digits that nobody sees, and no chart shows. */
+const DIGITS_MAX = 9;
+
+function shorter(_key: string, value: unknown): unknown {
+  const isLong = typeof value === "number" && !Number.isInteger(value);
+  return isLong ? Number(value.toPrecision(DIGITS_MAX)) : value;
 }
 
 function escapeHtml(text: string): string {

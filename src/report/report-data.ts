@@ -32,7 +32,7 @@ export interface ReportData {
 const HEAT_CELLS_MAX = 200_000;
 const HEAT_CELLS_MIN = 2_000;
 /** Events, samples and points of dirty curves that a page may have of all runs together. */
-const POINTS_MAX = 60_000;
+const POINTS_MAX = 30_000;
 const POINTS_MIN = 200;
 
 /** Puts together what a page shows, so that many runs do not make it large. */

@@ -17,6 +17,8 @@ export interface TerminalLook {
 const BLOCKS = [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"] as const;
 const SPARKS = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] as const;
 const ASCII_SPARKS = [".", ":", "-", "=", "+", "*", "#", "@"] as const;
+/** Of many iterations so many are shown at each end. */
+const ROWS_AT_ENDS = 10;
 const BAR_WIDTH_MIN = 10;
 const BAR_WIDTH_MAX = 40;
 
@@ -89,7 +91,7 @@ function sweepRow(
     `${formatMs(downtimeMs.low)} – ${formatMs(downtimeMs.high)}`,
     formatMs(totalMs.median),
     String(iterations.median),
-    bar(downtimeMs.median / (most || 1), BAR_WIDTH_MIN, look),
+    bar(downtimeMs.median / (most || 1), BAR_WIDTH_MIN, look).padEnd(BAR_WIDTH_MIN),
   ];
 }
 
@@ -108,7 +110,19 @@ function iterationBars({ iterations }: ReportRun, look: TerminalLook): readonly 
     rest.dirtyPagesAtEnd === "unknown" ? "-" : formatCount(rest.dirtyPagesAtEnd),
   ]);
   const head = ["iteration", "", "time", "pages", "rate", "dirty at end"];
-  return ["", renderTable(head, rows)];
+  return ["", renderTable(head, folded(rows))];
+}
+
+/** The first and the last, and how many there are in between. */
+function folded(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const left = rows.length - 2 * ROWS_AT_ENDS;
+  return left <= 1
+    ? rows
+    : [
+        ...rows.slice(0, ROWS_AT_ENDS),
+        [`${left} more`, "", "", "", "", ""],
+        ...rows.slice(-ROWS_AT_ENDS),
+      ];
 }
 
 function downtimeBars({ downtime }: ReportRun, look: TerminalLook): readonly string[] {

@@ -124,7 +124,7 @@ export function smallTargetProfile(): Profile {
   };
 }
 
-/** As much as a profile may have: 100 iterations of a guest of 64 GiB, with all that is optional. */
+/** As much as 100 iterations of a guest of 64 GiB may tell, with all that is optional. */
 export function largeProfile(): Profile {
   const small = smallProfile();
   const pageCount = 16 * MIB;

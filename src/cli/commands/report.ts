@@ -116,7 +116,7 @@ function titleOf(runs: readonly ReportRun[], sweeps: readonly SweepInput[]): str
   }
   const parts = [
     runs.length === 0 ? "" : `${runs.length} run${runs.length === 1 ? "" : "s"}`,
-    ...sweeps.map(({ file }) => `sweep ${nameOf(file)}`),
+    ...sweeps.map(({ file }) => `the sweep ${nameOf(file)}`),
   ];
   return parts.filter((part) => part !== "").join(", ");
 }

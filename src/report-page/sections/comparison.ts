@@ -89,15 +89,14 @@ function downtimes(runs: readonly ReportRun[]): HTMLElement | undefined {
     to: Math.max(...known.map(({ downtime }) => downtime.totalMs)),
     legend: DOWNTIME_PARTS.map(({ name }, fill) => [fill, name]),
     formatTick: formatMs,
-    table: {
-      caption: "downtime of each run",
+    table: () => ({
       head: ["run", ...DOWNTIME_PARTS.map(({ name }) => name), "all"],
       rows: known.map(({ label, downtime }) => [
         label,
         ...DOWNTIME_PARTS.map(({ key }) => formatMs(downtime[key])),
         formatMs(downtime.totalMs),
       ]),
-    },
+    }),
   });
 }
 
@@ -133,8 +132,7 @@ function dirtyLeft(runs: readonly ReportRun[], theme: ThemeWatch): HTMLElement |
           .map((value, index) => (index < pages.length ? value : null)),
         shape: "line",
       })),
-      table: {
-        caption: "pages to send in each iteration",
+      table: () => ({
         head: ["iteration", ...left.map(({ label }) => label)],
         rows: Array.from(
           { length: Math.max(...left.map(({ pages }) => pages.length)) },
@@ -145,7 +143,7 @@ function dirtyLeft(runs: readonly ReportRun[], theme: ThemeWatch): HTMLElement |
             ),
           ],
         ),
-      },
+      }),
     },
     theme,
   );

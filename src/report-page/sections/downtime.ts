@@ -25,8 +25,7 @@ export function downtimeSection({ downtime }: ReportRun): Section | undefined {
     to: downtime.totalMs,
     legend: DOWNTIME_PARTS.map(({ name, meaning }, fill) => [fill, `${name}: ${meaning}`]),
     formatTick: formatMs,
-    table: {
-      caption: "parts of the downtime",
+    table: () => ({
       head: ["part", "time", "share", "what it is"],
       rows: DOWNTIME_PARTS.map(({ key, name, meaning }) => [
         name,
@@ -34,7 +33,7 @@ export function downtimeSection({ downtime }: ReportRun): Section | undefined {
         percent(downtime[key] / downtime.totalMs),
         meaning,
       ]),
-    },
+    }),
   });
   return { id: "downtime", title: "Downtime", content: [chart] };
 }

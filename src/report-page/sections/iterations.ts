@@ -76,7 +76,7 @@ function waterfall(run: ReportRun, view: View): HTMLElement {
       ...(downtime === undefined ? [] : [[STANDSTILL_FILL, "the guest stands still"] as const]),
     ],
     formatTick: formatMs,
-    table: iterationTable(run.iterations),
+    table: () => iterationTable(run.iterations),
   });
 }
 
@@ -115,7 +115,6 @@ function downtimeRow({ downtime, suspendAtMs }: ReportRun): BarRow | undefined {
 function iterationTable(iterations: readonly TimedIteration[]) {
   const parts = ITERATION_PARTS;
   return {
-    caption: "iterations",
     head: [
       ...["iteration", "began", "time", "to send", "sent", "alloc-only", "deferred"],
       ...["unchanged", "octets", "rate", "dirty at end", ...parts],

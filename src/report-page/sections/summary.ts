@@ -1,7 +1,7 @@
 import { formatBytes, formatMs, formatRate } from "../../report/format.ts";
 import type { ReportRun } from "../../report/report-run.ts";
 import { summarise } from "../../report/summary.ts";
-import { dataTable } from "../data-table.ts";
+import { tableBehind } from "../data-table.ts";
 import { element } from "../dom.ts";
 import type { Section } from "../section.ts";
 
@@ -30,24 +30,22 @@ export function summarySection(run: ReportRun): Section {
         ),
       ),
       ...summary.sentences.map((sentence) => element("p", { class: "story" }, sentence)),
-      element(
-        "details",
-        { class: "behind" },
-        element("summary", {}, "Circumstances"),
-        dataTable({
-          caption: "Circumstances",
-          head: ["", ""],
-          rows: [
-            ["started", run.startedAt],
-            ...run.facts.map(([name, value]) => [name, value]),
-            ...run.usage.map(({ end, resources }) => [
-              `the ${end}'s process`,
-              `CPU ${formatMs(resources.cpuUserMs)} user, ${formatMs(resources.cpuSystemMs)} ` +
-                `system; memory ${formatBytes(resources.memoryBytesMax)} at most`,
-            ]),
-          ],
-        }),
-      ),
+      tableBehind("Circumstances", () => circumstances(run)),
+    ],
+  };
+}
+
+function circumstances({ startedAt, facts, usage }: ReportRun) {
+  return {
+    head: ["", ""],
+    rows: [
+      ["started", startedAt],
+      ...facts,
+      ...usage.map(({ end, resources }) => [
+        `the ${end}'s process`,
+        `CPU ${formatMs(resources.cpuUserMs)} user, ${formatMs(resources.cpuSystemMs)} ` +
+          `system; memory ${formatBytes(resources.memoryBytesMax)} at most`,
+      ]),
     ],
   };
 }

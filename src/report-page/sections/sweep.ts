@@ -88,7 +88,9 @@ function measureChart(
   const rates = new Set(curves.flatMap(({ points }) => points.map(({ rate }) => rate)));
   const xs = [...rates].sort((one, other) => one - other);
   const measured = curves.map((curve) => measuredLine(curve, measure, xs));
-  const limits = curves.flatMap((curve, index) => limitLine(curve, { measure, xs, index, scale }));
+  const limits = differing(
+    curves.flatMap((curve, index) => limitLine(curve, { measure, xs, index, scale })),
+  );
   return lineChart(
     {
       kind: `sweep-${measure.key}`,
@@ -100,14 +102,13 @@ function measureChart(
       formatY: formatMs,
       scale,
       series: [...measured, ...limits],
-      table: {
-        caption: `${measure.name.toLowerCase()} against dirty rate`,
+      table: () => ({
         head: ["curve", ...xs.map(formatRate)],
         rows: [...measured, ...limits].map(({ name, values }) => [
           name,
           ...values.map((value) => (value === null ? "–" : formatMs(value))),
         ]),
-      },
+      }),
     },
     theme,
   );
@@ -146,6 +147,13 @@ function limitLine(
   return values.every((value) => value === null)
     ? []
     : [{ name: `limit of ${name}`, values, shape: "limit", likeSeries: index }];
+}
+
+/** Lines that lie on others are left out; one that is for all curves needs no curve's name. */
+function differing(lines: readonly LineSeries[]): readonly LineSeries[] {
+  const seen = new Map(lines.map((line) => [JSON.stringify(line.values), line]));
+  const left = lines.filter((line) => [...seen.values()].includes(line));
+  return left.length === 1 ? [{ ...left[0]!, name: "limit" }] : left;
 }
 
 function namedTable({ named }: ReportSweep): HTMLElement {

@@ -1,8 +1,7 @@
 import { formatMs, formatRate } from "../../report/format.ts";
 import type { ReportRun } from "../../report/report-run.ts";
 import { alignPoints, timelineOf } from "../../report/timeline.ts";
-import { dataTable } from "../data-table.ts";
-import { element } from "../dom.ts";
+import { tableBehind } from "../data-table.ts";
 import { lineChart } from "../line-chart.ts";
 import type { Section } from "../section.ts";
 import type { ThemeWatch } from "../theme.ts";
@@ -43,15 +42,14 @@ function rateChart(run: ReportRun, theme: ThemeWatch): HTMLElement {
         { name: "became dirty", values: dirtied!, shape: "step" },
       ],
       bands,
-      table: {
-        caption: "bandwidth and dirty rate",
+      table: () => ({
         head: ["time", "sent", "became dirty"],
         rows: times.map((time, index) => [
           formatMs(time),
           tellRate(sent![index]),
           tellRate(dirtied![index]),
         ]),
-      },
+      }),
     },
     theme,
   );
@@ -65,15 +63,8 @@ function eventTable({ events }: ReportRun): HTMLElement | undefined {
   if (events.length === 0) {
     return undefined;
   }
-  const caption = "what happened when";
-  return element(
-    "details",
-    { class: "behind" },
-    element("summary", {}, `Table: ${caption}`),
-    dataTable({
-      caption,
-      head: ["time", "by", "event"],
-      rows: events.map(({ atMs, by, event }) => [formatMs(atMs), by, event]),
-    }),
-  );
+  return tableBehind("What happened when", () => ({
+    head: ["time", "by", "event"],
+    rows: events.map(({ atMs, by, event }) => [formatMs(atMs), by, event]),
+  }));
 }

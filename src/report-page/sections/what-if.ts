@@ -24,8 +24,8 @@ export function whatIfSection(run: ReportRun): Section | undefined {
         element(
           "p",
           {},
-          "A model of this run, made from what its iterations sent and how fast pages became dirty: ",
-          "move the sliders, and it says what would have come of it.",
+          "A model of this run, made from what its iterations sent and how fast pages became ",
+          "dirty: move the sliders, and it says what would have come of it.",
         ),
         controls(run, whatIf),
       ],
