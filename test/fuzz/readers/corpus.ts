@@ -35,7 +35,7 @@ export function extendCorpus(folder: string, target: string, corpus: Corpus): vo
     .slice(0, ENTRIES_MAX)
     .map(([found, bytes]) => [found, deflateSync(bytes, { level: 9 }).toString("base64")]);
   mkdirSync(folder, { recursive: true });
-  const json = JSON.stringify(Object.fromEntries(entries), null, 1);
+  const json = JSON.stringify(Object.fromEntries(entries), null, 2);
   writeFileSync(fileOf(folder, target), `${json}\n`);
 }
 
