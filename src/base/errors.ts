@@ -8,7 +8,7 @@ interface CodeMeaning {
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
  * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, LEGACY_, ORDER_, GUEST_,
- * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, XL_, REPORT_,
+ * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, XL_, BENCH_, REPORT_,
  * USAGE_.
  */
 const CODES = {
@@ -149,6 +149,14 @@ const CODES = {
 
   XL_FAILED: world("xl could not do it"),
   XL_OUTPUT: world("xl printed what this program does not understand"),
+
+  BENCH_RESULTS: usage(
+    "the file has other results than those of this sweep; name another (-o), or begin it --anew",
+  ),
+  BENCH_INTERRUPTED: world("interrupted; the same command goes on where the sweep ended"),
+  BENCH_MIGRATION: world("a migration of the sweep failed"),
+  BENCH_TIMEOUT: world("a migration of the sweep did not end in time, and was ended"),
+  BENCH_UNPROVEN: world("the guest's memory is not what it must be after the migration"),
 
   REPORT_INPUT: usage("the file cannot be made a report of"),
   REPORT_PAGE: world("the report's page is not built; 'node setup.mjs' in the checkout builds it"),

@@ -54,7 +54,7 @@ function whyNamed({ outcome, code, reason, stolenShare = 0 }: SweepRun): string 
     return [reason ?? "failed", code === undefined ? "" : `[${code}]`].join(" ").trim();
   }
   return stolenShare > STOLEN_SHARE_MAX
-    ? `disturbed: others had ${(stolenShare * 100).toFixed(0)} % of the processors`
+    ? `disturbed: other machines had ${(stolenShare * 100).toFixed(0)} % of the processors`
     : undefined;
 }
 

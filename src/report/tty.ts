@@ -63,7 +63,7 @@ export function renderSweep(sweep: Sweep, look: TerminalLook): string {
   const head = ["cell", "runs", "bad", "downtime", "interval", "total", "iterations", ""];
   const named = namedRuns(sweep).map(
     ({ cell, round, why }) =>
-      `${cell}, ${round === 0 ? "warm-up" : `round ${round}`}: ${printable(why)}`,
+      `${cell}, ${round <= 0 ? "warm-up" : `round ${round}`}: ${printable(why)}`,
   );
   const left = runsLeft(sweep);
   return [

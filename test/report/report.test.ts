@@ -256,7 +256,7 @@ describe("a sweep", () => {
     const sweep = smallSweep();
     const disturbed = { ...sweep.runs[0]!, stolenShare: 0.25 };
     expect(namedRuns({ ...sweep, runs: [disturbed, sweep.runs.at(-1)!] })).toMatchObject([
-      { round: 0, why: "disturbed: others had 25 % of the processors" },
+      { round: 0, why: "disturbed: other machines had 25 % of the processors" },
       { round: 5, why: "the connection or file failed while in use [TRANSPORT_LOST]" },
     ]);
     expect(runsLeft(sweep)).toBe(0);

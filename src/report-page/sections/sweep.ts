@@ -164,7 +164,7 @@ function namedTable({ named }: ReportSweep): HTMLElement {
         head: ["cell", "round", "why"],
         rows: named.map(({ cell, round, why }) => [
           cell,
-          round === 0 ? "warm-up" : String(round),
+          round <= 0 ? "warm-up" : String(round),
           why,
         ]),
       });
