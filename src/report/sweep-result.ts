@@ -46,8 +46,8 @@ export const sweepFiguresSchema = z.object({
   finalPages: count,
   /** Octets a second of the first iteration. */
   bytesPerSecond: z.number().nonnegative(),
-  /** Page stores a second that the guest did in its life until it was suspended. */
-  storesPerSecond: z.number().nonnegative(),
+  /** Page stores a second that the guest did while it was migrated and not standing still. */
+  measuredStoresPerSecond: z.number().nonnegative(),
 });
 
 /** One migration of a sweep. */

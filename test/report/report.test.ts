@@ -273,10 +273,8 @@ describe("a sweep", () => {
 
   test("fits a terminal", () => {
     const text = renderSweep(smallSweep(), { width: 100, characters: "ascii" });
-    expect(text).toContain(
-      "uniform, 5000 pages/s, downtime      5    0   63.0 ms    61.0 ms - 65.0 ms",
-    );
-    expect(text).toContain("uniform, 0 pages/s, downtime, round 5: the connection");
+    expect(text).toContain("5000 pages/s, downtime      5    0   63.0 ms    61.0 ms - 65.0 ms");
+    expect(text).toContain("0 pages/s, downtime, round 5: the connection");
   });
 });
 

@@ -225,7 +225,7 @@ export function sweepFigures(totalMs: number, downtimeMs: number): SweepFigures 
     pagesSent: 70_000,
     finalPages: 100,
     bytesPerSecond: 125e6,
-    storesPerSecond: 1000,
+    measuredStoresPerSecond: 1000,
   };
 }
 

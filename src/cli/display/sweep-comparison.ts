@@ -1,5 +1,6 @@
 import { formatMs } from "../../report/format.ts";
 import { renderTable } from "../../report/render.ts";
+import { cellNames } from "../../report/sweep-summary.ts";
 import type { FigureChange, SweepComparison } from "../../sweep/compare.ts";
 
 const FIGURE_NAMES: Readonly<Record<string, string>> = {
@@ -14,12 +15,18 @@ export function renderSweepComparison(
 ): string {
   const { changes, differences, onlyBefore, onlyAfter, bad } = comparison;
   const head = ["cell", "figure", "before", "after", "change", "p", "verdict"];
+  const names = cellNames([...new Set(changes.map(({ cell }) => cell))]);
   const real = changes.filter(({ verdict }) => verdict === "less" || verdict === "more").length;
   return [
     `from ${before} to ${after}`,
     ...differences.map((what) => `not the same ${what}`),
     "",
-    changes.length === 0 ? "no cell is in both" : renderTable(head, changes.map(rowOf)),
+    changes.length === 0
+      ? "no cell is in both"
+      : renderTable(
+          head,
+          changes.map((change) => rowOf(change, names.get(change.cell)!)),
+        ),
     "",
     `${real} of ${changes.length} figures changed; a change counts where its p, raised for how ` +
       "many figures there are, is below 0.05 (Mann-Whitney; Benjamini-Hochberg)",
@@ -29,10 +36,13 @@ export function renderSweepComparison(
   ].join("\n");
 }
 
-function rowOf({ cell, figure, before, after, pValue, verdict }: FigureChange): readonly string[] {
+function rowOf(
+  { figure, before, after, pValue, verdict }: FigureChange,
+  name: string,
+): readonly string[] {
   const share = before === 0 ? undefined : (after / before - 1) * 100;
   return [
-    cell,
+    name,
     FIGURE_NAMES[figure] ?? figure,
     formatMs(before),
     formatMs(after),

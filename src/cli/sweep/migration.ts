@@ -88,40 +88,49 @@ async function measure(
   place: BenchPlace,
   cell: SweepCell,
 ): Promise<Pick<SweepRun, "figures" | "stopReason">> {
-  const { context, runDir } = place;
-  const common = ["--run-dir", runDir, "--engine", cell.engine];
-  const config = { ...parseGuestSpec(cell.guest), name: GUEST };
-  const guest = await (await openBackend(config.kind, { runDir })).create(config, "running");
-  let receiver: ReceiverChild | undefined;
+  const common = ["--run-dir", place.runDir, "--engine", cell.engine];
+  const listening = startReceiver([...common, "--quiet"]);
+  // Should the guest not come up, what becomes of the receiver is nobody's question.
+  listening.catch(() => undefined);
   try {
-    receiver = await startReceiver([...common, "--quiet"]);
-    const { vcpus } = await guest.status();
-    const startMs = context.clock.nowMs();
-    const profile = await migrateByCommand(place, { cell, common, receiver });
-    const { check, endMs } = await checkArrived(place);
-    const ranMs = endMs - startMs - profile.downtime!.totalMs - check.pauseMs;
-    const stores = sumOf(check.vcpus) - sumOf(vcpus);
-    const storesPerSecond = Math.max(0, (stores * 1000) / Math.max(1, ranMs));
+    const stores = await createGuest(place, cell);
+    const { clock } = place.context;
+    const startMs = clock.nowMs();
+    const profile = await migrateByCommand(place, { cell, common, receiver: await listening });
+    const check = await checkArrived(place);
+    const ranMs = clock.nowMs() - startMs - profile.downtime!.totalMs - check.pauseMs;
+    const measured = ((sumOf(check.vcpus) - stores) * 1000) / Math.max(1, ranMs);
     return {
-      figures: figuresOf(profile, storesPerSecond),
+      figures: figuresOf(profile, Math.max(0, measured)),
       ...(profile.stopReason !== undefined && { stopReason: profile.stopReason }),
     };
   } finally {
+    const receiver = await listening.catch(() => undefined);
     await receiver?.close();
+  }
+}
+
+/** @returns what it has stored so far. */
+async function createGuest({ runDir }: BenchPlace, cell: SweepCell): Promise<number> {
+  const config = { ...parseGuestSpec(cell.guest), name: GUEST };
+  const guest = await (await openBackend(config.kind, { runDir })).create(config, "running");
+  try {
+    return sumOf((await guest.status()).vcpus);
+  } finally {
     await guest.cleanup();
   }
 }
 
 /** @throws MigrationError BENCH_UNPROVEN, GUEST_* it is not there */
-async function checkArrived({ context, runDir }: BenchPlace) {
+async function checkArrived({ runDir }: BenchPlace): Promise<GuestCheck> {
   const guest = await attachGuest(GUEST, { runDir });
   try {
-    const check: GuestCheck = await guest.check();
+    const check = await guest.check();
     if (!isProven(check)) {
       const { pagesBad, versionsMatch } = check;
       throw new MigrationError("BENCH_UNPROVEN", { pagesBad, versionsMatch });
     }
-    return { check, endMs: context.clock.nowMs() };
+    return check;
   } finally {
     await guest.cleanup();
   }
@@ -205,7 +214,7 @@ function sumOf(vcpus: readonly VcpuCounters[]): number {
   return vcpus.reduce((sum, { stores }) => sum + Number(stores), 0);
 }
 
-function figuresOf(profile: Profile, storesPerSecond: number): SweepFigures {
+function figuresOf(profile: Profile, measuredStoresPerSecond: number): SweepFigures {
   const { iterations, downtime, totalMs, totalBytes, totalPagesSent } = profile;
   const { totalMs: downtimeMs, ...parts } = downtime!;
   return {
@@ -218,6 +227,6 @@ function figuresOf(profile: Profile, storesPerSecond: number): SweepFigures {
     pagesSent: totalPagesSent,
     finalPages: iterations.at(-1)?.pagesSent ?? 0,
     bytesPerSecond: iterations[0]?.bytesPerSecond ?? 0,
-    storesPerSecond,
+    measuredStoresPerSecond,
   };
 }
