@@ -1,7 +1,7 @@
 /**
  * `npm run sanitize`: builds the pumps' C++ with ThreadSanitizer, then with AddressSanitizer and
- * UndefinedBehaviorSanitizer, sends memory through them and has them read damaged records; runs the tests of what knows PV guests
- * with all three. Ends with status 1 on any report.
+ * UndefinedBehaviorSanitizer, sends memory through them and has them read damaged records; runs the
+ * tests of what knows PV guests with all three. Ends with status 1 on any report.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
