@@ -87,6 +87,8 @@ describe.runIf(isHere)(`a migration between two of ours (${reason ?? "add-on"})`
     await guest.cleanup();
     const compression = addon?.hasZstd === true ? channels.compression : "none";
     expect(done).toMatchObject({ channels: channels.channels, compression });
+    const pageBytes = done.iterations.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(done.totalBytes).toBeGreaterThan(pageBytes);
     await expectProvenThere();
   });
 
