@@ -1,10 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestConfig, GuestSink } from "../guest/types.ts";
+import type { IntakeParts } from "../report/profile.ts";
 import type { ChannelDoor } from "../transport/channel-door.ts";
 import type { Connection } from "../transport/connection.ts";
 import { type TargetHandshake, targetHandshake } from "./handshake.ts";
-import type { IntakeParts } from "../report/profile.ts";
 import { Intake } from "./intake.ts";
 import { orInterruption } from "./interruption.ts";
 import type { StreamVersion } from "./legacy.ts";

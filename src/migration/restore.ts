@@ -16,8 +16,8 @@ import {
 import { hasStreamData } from "../format/page-type.ts";
 import { configFromJson } from "../guest/config.ts";
 import type { GuestConfig, GuestSink, SinkMemory, StateRecord } from "../guest/types.ts";
-import type { FileAccess } from "../transport/pump-addon.ts";
 import type { IntakeParts } from "../report/profile.ts";
+import type { FileAccess } from "../transport/pump-addon.ts";
 import { Intake } from "./intake.ts";
 import { orInterruption } from "./interruption.ts";
 import { pullAnyVersion, type StreamVersion } from "./legacy.ts";
