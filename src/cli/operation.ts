@@ -23,8 +23,8 @@ export class Operation {
   readonly startMs: number;
   readonly #context: Context;
   readonly #file: string | undefined;
-  readonly #machineTime = machineTime();
   readonly #resources = new ResourceMeter();
+  readonly #machineTime = machineTime();
   readonly #recording: ProfileRecording | undefined;
 
   /** Starts now. */

@@ -1,13 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import type { PageEngine } from "../engine/types.ts";
-import type { GuestSource } from "../guest/types.ts";
+import type { LogDirty, SourceMemory } from "../guest/types.ts";
 import type { DirtyCurve, Heat, IterationStatistics } from "../report/profile.ts";
 import { DirtySampler } from "./dirty-sampler.ts";
 import { HeatMap } from "./heat.ts";
 import type { IterationWatch } from "./precopy.ts";
 
 interface Parts {
-  readonly guest: Pick<GuestSource, "memory" | "logDirty">;
+  readonly guest: {
+    readonly memory: Pick<SourceMemory, "pfnCount">;
+    readonly logDirty: Pick<LogDirty, "peekDirty">;
+  };
   readonly engine: PageEngine;
   readonly clock: Clock;
   /** When the operation began, on `clock`. */

@@ -179,7 +179,8 @@ describe.runIf(isHere)(`a migration between two of ours (${reason ?? "add-on"})`
       channels: { channels: 2, compression: "none" },
       bytesPerSecondMax: 20e6,
       onProgress: ({ kind }) => {
-        if (kind === "pages") {
+        // The channel has joined.
+        if (kind === "step") {
           void opened[0]?.close();
         }
       },

@@ -7,6 +7,7 @@ import { openBackend } from "../../src/guest/open.ts";
 import type { GuestConfig, GuestKind, GuestSink, GuestSource } from "../../src/guest/types.ts";
 import { migrateGuest } from "../../src/migration/migrate.ts";
 import { DOWNTIME_POLICY_DEFAULTS, downtimePolicy } from "../../src/migration/policy.ts";
+import type { IterationWatch } from "../../src/migration/precopy.ts";
 import type { ProgressListener } from "../../src/migration/progress.ts";
 import { receiveGuest } from "../../src/migration/receive.ts";
 import type { ChannelOptions } from "../../src/migration/source-channels.ts";
@@ -65,6 +66,10 @@ export interface MigrationChanges {
   readonly mode?: "live" | "non-live";
   readonly signal?: AbortSignal;
   readonly onProgress?: ProgressListener;
+  /** Told of progress at the target. */
+  readonly onTaken?: ProgressListener;
+  readonly startMs?: number;
+  readonly watch?: IterationWatch | undefined;
   /** Changes the guest that is being made at the target. */
   readonly sabotageSink?: (sink: GuestSink) => GuestSink;
 }
@@ -94,6 +99,7 @@ export async function migrateHere(
     signal,
     prepare,
     startAs: "running",
+    ...(changes.onTaken && { onProgress: changes.onTaken }),
   });
   const migrated = migrateGuest({
     ...TRANSFER,
@@ -106,6 +112,8 @@ export async function migrateHere(
     mode: changes.mode ?? "live",
     signal: changes.signal ?? signal,
     onProgress: changes.onProgress ?? TRANSFER.onProgress,
+    startMs: changes.startMs,
+    watch: changes.watch,
   });
   // As the command line does: who gives up hangs up.
   migrated.catch(() => link.source.close());
