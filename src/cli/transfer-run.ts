@@ -41,9 +41,9 @@ export async function runTransfer(
   const { guest, options } = task;
   const { engine } = context.engine();
   const { clock, signal } = context;
+  const policy = await policyOf(options);
   const display = context.display();
   const iterations: IterationStatistics[] = [];
-  const policy = policyOf(options);
   const mode = options.live ? "live" : "non-live";
   const operation = new Operation(context, {
     profile: options.profile,
