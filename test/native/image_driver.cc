@@ -86,11 +86,13 @@ std::uint64_t save(int fd, Memory& from, const Round& round, std::mt19937& rando
 
 std::uint64_t restore(int fd, Memory& to, const Round& round) {
   const pump::Cancel cancel;
+  std::vector<std::uint64_t> counters(pump::Counters::kCount);
   const std::uint64_t offset = first_pages(fd);
   const auto first = value_at<pump::RecordHeader>(fd, offset);
   pump::ImageSource source{fd, offset + sizeof first, round.access, cancel};
   pump::RamFile ram{to.fd, kPageCount};
-  pump::ReceivePump{source, ram, engine::measured_operations(), offset + sizeof first}.run(
+  pump::ReceivePump{source, ram, engine::measured_operations(), offset + sizeof first,
+                    pump::Counters{counters}}.run(
       first, round.thread_count);
   return source.direct_bytes();
 }
