@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Programs } from "./matrix.ts";
 
-const HELPER = "dist/helper/main.js";
+const HELPER = "dist/helper/main.cjs";
 
 /** Where dom0 unpacks the archive. */
 export const UNPACKED = "/tmp/xenferry";
