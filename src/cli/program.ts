@@ -11,6 +11,7 @@ import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerRestore } from "./commands/restore.ts";
+import { registerRewrite } from "./commands/rewrite.ts";
 import { registerSave } from "./commands/save.ts";
 import { registerVerify } from "./commands/verify.ts";
 import { type Context, createContext, type GlobalOptions } from "./context.ts";
@@ -62,6 +63,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerInspect(registrar);
   registerCpuid(registrar);
   registerConvert(registrar);
+  registerRewrite(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   registerFarEnd(registrar);

@@ -172,7 +172,9 @@ describe("inspectStream", () => {
   test("entries after VERIFY do not count", async () => {
     const inspected = await inspect(goldenStreams().get("hvm-verify-captured.xl")!);
     expect(inspected.frames.entries).toBe(5);
-    expect(inspected.memory_sha256).toBe(digestOf([0, page(0, 0x11)], [1, page(1, 0)], [0xff000, page(0, 0)]));
+    expect(inspected.memory_sha256).toBe(
+      digestOf([0, page(0, 0x11)], [1, page(1, 0)], [0xff000, page(0, 0)]),
+    );
     expect(inspected.trailing).toBe("domain is yours, you are cleared to unpause\0");
     expect(inspected.trailing_sentence).toBe("PERMISSION");
   });
@@ -180,12 +182,7 @@ describe("inspectStream", () => {
   test("the last page of a frame counts, also across checkpoints", async () => {
     const inspected = await inspect(goldenStreams().get("hvm-remus.xl")!);
     expect(inspected.memory_sha256).toBe(
-      digestOf(
-        [0, page(0, 0x11)],
-        [1, page(1, 0x44)],
-        [2, page(2, 0x55)],
-        [0xff000, page(0, 0)],
-      ),
+      digestOf([0, page(0, 0x11)], [1, page(1, 0x44)], [2, page(2, 0x55)], [0xff000, page(0, 0)]),
     );
     expect(inspected.frames).toMatchObject({ with_memory: 4, all_zero: 1 });
   });
