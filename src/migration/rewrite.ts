@@ -4,6 +4,7 @@ import { pullEvents } from "../codec/pull.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { RandomAccess } from "../transport/image-file.ts";
 import type { ConvertProgress } from "./convert.ts";
+import type { FieldChange, FieldEdit } from "./fields.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 import { batchPages } from "./rewrite-batch.ts";
 import { foldStream } from "./rewrite-fold.ts";
@@ -11,10 +12,13 @@ import { RewriteOutput } from "./rewrite-output.ts";
 import { type AddedRecord, addOptional, dropOptional, upgradeVersion } from "./rewrite-records.ts";
 import { dropAlignment, type Stage, type StreamEvents } from "./rewrite-stage.ts";
 import { elideZeros } from "./rewrite-zeros.ts";
+import { setFields } from "./set-fields.ts";
 import type { VerifyResult } from "./stream-verifier.ts";
 
 /** What is to become of a stream. What is not said stays as it is. */
 export interface RewriteChanges {
+  /** Set in this order, before all else. */
+  readonly fields?: readonly FieldEdit[] | undefined;
   /** libxc's version 2 becomes version 3. */
   readonly version?: "upgrade" | undefined;
   /** Each frame once, with its last page; no pages to compare, and no checkpoints. */
@@ -50,6 +54,8 @@ export interface RewriteOutcome {
   readonly bytesWritten: number;
   readonly pageEntriesRead: number;
   readonly pageEntriesWritten: number;
+  /** Fields that were set. */
+  readonly fields: readonly FieldChange[];
   /** What ended the reading behind the last whole checkpoint, if something did. */
   readonly discarded: MigrationError | undefined;
   /** What `verify --deep` says of the result. */
@@ -63,13 +69,14 @@ export interface RewriteOutcome {
  * hundred to fold. To fold what has no random access its pages go to a temporary file.
  *
  * @throws MigrationError STREAM_*, RECORD_*, PAGE_DATA_*, REWRITE_REFUSED, CHECKPOINT_TOO_LONG,
- *   USAGE_ARGUMENT, TRANSPORT_*, MIGRATION_INTERRUPTED
+ *   FIELD_*, USAGE_ARGUMENT, TRANSPORT_*, MIGRATION_INTERRUPTED
  */
 export async function rewriteStream(options: RewriteOptions): Promise<RewriteOutcome> {
   const { source, sink, engine, changes, writes = "accepted", signal, onProgress } = options;
   const alignsPages = changes.layout === "aligned";
   const output = new RewriteOutput({ sink, engine, alignsPages, writes });
   let pageEntriesRead = 0;
+  const fields: FieldChange[] = [];
   let discarded: MigrationError | undefined;
   const progress = () => {
     const [bytesRead, bytesWritten] = [source.offset, sink.offset];
@@ -89,7 +96,9 @@ export async function rewriteStream(options: RewriteOptions): Promise<RewriteOut
   const onDiscarded = (error: MigrationError) => {
     discarded = error;
   };
-  const stages = stagesOf(changes, { engine, image: source.randomAccess, onDiscarded });
+  const onChange = (change: FieldChange) => fields.push(change);
+  const parts = { engine, image: source.randomAccess, onDiscarded, onChange };
+  const stages = stagesOf(changes, parts);
   for await (const event of stages.reduce((events, stage) => stage(events), read())) {
     throwIfInterrupted(signal);
     await output.take(event);
@@ -102,6 +111,7 @@ export async function rewriteStream(options: RewriteOptions): Promise<RewriteOut
     bytesWritten: sink.offset,
     pageEntriesRead,
     pageEntriesWritten: output.pageEntries,
+    fields,
     discarded,
     verified: output.finish(),
   };
@@ -114,10 +124,12 @@ function stagesOf(
     readonly engine: PageEngine;
     readonly image: RandomAccess | undefined;
     readonly onDiscarded: (error: MigrationError) => void;
+    readonly onChange: (change: FieldChange) => void;
   },
 ): readonly Stage[] {
-  const { addedRecords = [], batchPages: pagesMax } = changes;
+  const { fields = [], addedRecords = [], batchPages: pagesMax } = changes;
   const stages: (Stage | false)[] = [
+    fields.length > 0 && ((events) => setFields(events, fields, parts.onChange)),
     changes.optionalRecords === "drop" && dropOptional,
     changes.version === "upgrade" && upgradeVersion,
     changes.memory === "fold" && ((events) => foldStream(events, parts)),

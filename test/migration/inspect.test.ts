@@ -187,7 +187,7 @@ describe("inspectStream", () => {
     expect(inspected.frames).toMatchObject({ with_memory: 4, all_zero: 1 });
   });
 
-  test("a frame can get zeros, nothing, and content again; allocated again it keeps that", async () => {
+  test("a frame can get zeros, nothing, content again; allocated again it keeps that", async () => {
     const pages = [
       parts.pageData([4, T.NOTAB, 1], [5, T.NOTAB, 1], [6, T.NOTAB, 1], [7, T.NOTAB, 0]),
       parts.pageData([4, T.NOTAB, 0], [5, T.XTAB], [7, T.NOTAB, 9]),
