@@ -13,6 +13,7 @@ import { registerReceive } from "./commands/receive.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerRewrite } from "./commands/rewrite.ts";
 import { registerSave } from "./commands/save.ts";
+import { registerSimulate } from "./commands/simulate.ts";
 import { registerVerify } from "./commands/verify.ts";
 import { type Context, createContext, type GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -64,6 +65,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerCpuid(registrar);
   registerConvert(registrar);
   registerRewrite(registrar);
+  registerSimulate(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   registerFarEnd(registrar);
