@@ -13,6 +13,7 @@ import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerReport } from "./commands/report.ts";
 import { registerRestore } from "./commands/restore.ts";
+import { registerRewrite } from "./commands/rewrite.ts";
 import { registerSave } from "./commands/save.ts";
 import { registerSimulate } from "./commands/simulate.ts";
 import { registerVerify } from "./commands/verify.ts";
@@ -67,6 +68,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerConvert(registrar);
   registerReport(registrar);
   registerBench(registrar);
+  registerRewrite(registrar);
   registerSimulate(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
