@@ -198,6 +198,7 @@ function factsOf(profile: Profile): ReportRun["facts"] {
   const facts: readonly (readonly [string, string | undefined])[] = [
     ["guest", `${guest.kind}, ${guest.vcpus} vCPU${guest.vcpus === 1 ? "" : "s"}`],
     ["dirty pages seen by", guest.logDirty],
+    ["to or from", profile.target],
     ["mode", mode],
     ["policy", policy && `${policy.name}${parametersOf(policy.parameters)}`],
     ["engine", engine.name],

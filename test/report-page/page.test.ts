@@ -30,7 +30,8 @@ const large = () => [runOfProfile(largeProfile(), "large")];
 function hostileRuns() {
   const profile = smallProfile();
   const { guest } = profile;
-  const hostile = { ...profile, guest: { ...guest, name: HOSTILE }, target: HOSTILE };
+  const target = HOSTILE.replaceAll(" ", "");
+  const hostile = { ...profile, guest: { ...guest, name: HOSTILE }, target };
   return [runOfProfile(hostile, HOSTILE), runOfProfile(profile, "other")];
 }
 
