@@ -105,6 +105,7 @@ const CODES = {
   GUEST_STATE: world("the guest refused its state records"),
   GUEST_PROTOCOL: world("the guest's program does not speak this version's control protocol"),
   GUEST_FRAMES: world("the guest's own tables name frames that are not its own"),
+  GUEST_PAGE_TABLES: stream("the guest's page tables are missing, or map too much to follow"),
   GUEST_PFN_RANGE: stream("the stream names a page outside the guest's memory"),
 
   TRANSPORT_ADDRESS: usage("the address is not understood"),
