@@ -13,10 +13,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EXPORT_FORMATS, exportMemory } from "../../src/migration/export/export.ts";
 import { withInspection } from "../../src/migration/inspect.ts";
 import { openOutput } from "../../src/transport/file-sink.ts";
-import { openImage } from "../../src/transport/image-file.ts";
+import { ChunkedImage } from "../support/chunked-image.ts";
 import { memoryAt, readCore } from "../support/elf.ts";
 import { enginesUnderTest } from "../support/engines.ts";
 import { NO_SHARED, sharedFolder } from "../support/shared.ts";
+import { wholeImage } from "../support/whole-image.ts";
 
 const shared = sharedFolder();
 const folder = shared === undefined ? "" : path.join(shared, "streams");
@@ -27,24 +28,19 @@ const { engine } = enginesUnderTest().engines[0]!;
 const options = { pageDataHead: engine, engine } as const;
 
 /** Every page that looking at the image by frame numbers gives. */
-async function pagesOf(name: string): Promise<ReadonlyMap<number, Uint8Array>> {
-  const image = await openImage(path.join(folder, name));
+async function pagesOf(bytes: Uint8Array): Promise<ReadonlyMap<number, Uint8Array>> {
   const keep = { ...options, memoryDigest: "keep-pages" } as const;
-  try {
-    return await withInspection(image, keep, async ({ frames }, { memory }) => {
-      const pages = new Map<number, Uint8Array>();
-      for (const pfn of memory.final().pfns) {
-        const page = (await memory.frame(pfn))?.page;
-        if (page !== undefined) {
-          pages.set(pfn, page);
-        }
+  return await withInspection(new ChunkedImage([bytes]), keep, async ({ frames }, { memory }) => {
+    const pages = new Map<number, Uint8Array>();
+    for (const pfn of memory.final().pfns) {
+      const page = (await memory.frame(pfn))?.page;
+      if (page !== undefined) {
+        pages.set(pfn, page);
       }
-      expect(pages.size).toBe(frames.with_memory);
-      return pages;
-    });
-  } finally {
-    await image.close();
-  }
+    }
+    expect(pages.size).toBe(frames.with_memory);
+    return pages;
+  });
 }
 
 let place = "";
@@ -56,15 +52,11 @@ beforeAll(() => {
 afterAll(() => rmSync(place, { recursive: true }));
 
 /** Exports into a file. */
-async function exported(name: string, format: (typeof EXPORT_FORMATS)[number]) {
-  const image = await openImage(path.join(folder, name));
+async function exported(bytes: Uint8Array, format: (typeof EXPORT_FORMATS)[number]) {
   const file = path.join(place, format);
-  try {
-    const openSink = () => openOutput(file);
-    return { summary: await exportMemory(image, { ...options, format, openSink }), file };
-  } finally {
-    await image.close();
-  }
+  const openSink = () => openOutput(file);
+  const summary = await exportMemory(new ChunkedImage([bytes]), { ...options, format, openSink });
+  return { summary, file };
 }
 
 const NOTHING = new Uint8Array(0);
@@ -72,9 +64,10 @@ const title = names.length === 0 ? `real images (skipped: ${NO_SHARED})` : "real
 
 describe.skipIf(names.length === 0)(title, () => {
   test.each(names)("%s: the same pages in every format", async (name) => {
-    const pages = await pagesOf(name);
+    const image = await wholeImage(path.join(folder, name));
+    const pages = await pagesOf(image);
     for (const format of EXPORT_FORMATS) {
-      const { summary, file } = await exported(name, format);
+      const { summary, file } = await exported(image, format);
       expect([format, summary.frames]).toEqual([format, pages.size]);
       const pageAt = format === "raw" ? rawPages(file) : finder(format, readFileSync(file));
       const differing = [...pages].filter(
