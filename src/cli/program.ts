@@ -3,6 +3,7 @@ import { packageVersion } from "../base/version.ts";
 import { registerConvert } from "./commands/convert.ts";
 import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
+import { registerDigest } from "./commands/digest.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
 import { registerExport } from "./commands/export.ts";
@@ -63,6 +64,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerInspect(registrar);
   registerCpuid(registrar);
   registerConvert(registrar);
+  registerDigest(registrar);
   registerExport(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);

@@ -30,7 +30,7 @@ export const DUMP_CORE_SECTION = {
 } as const;
 
 /**
- * Octets of the hypervisor's version: two numbers, texts of 16, 144, 1024 and 64 octets, two numbers.
+ * Octets of the hypervisor's version: two numbers, 1248 octets of texts, two numbers.
  *
  * A 32-bit guest's dump has the last four octets earlier. @source elfnote_dump_xen_version
  */

@@ -189,11 +189,11 @@ describe("inspectStream", () => {
     const bytes = hvm(...pages);
     const inspected = await inspect(bytes);
     expect(inspected.memory_sha256).toBe(
-      digestOf([4, page(4, 2)], [5, page(5, 3)], [7, page(7, 9)]),
+      digestOf([4, page(4, 2)], [5, page(5, 3)], [6, page(6, 1)], [7, page(7, 9)]),
     );
     expect(inspected.frames).toMatchObject({
       sent_at_least_n_times: [4, 4, 2],
-      with_memory: 3,
+      with_memory: 4,
       all_zero: 0,
     });
     expect((await inspectFile(bytes)).memory_sha256).toBe(inspected.memory_sha256);

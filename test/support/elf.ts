@@ -139,7 +139,7 @@ function readNotes(bytes: Uint8Array): readonly Note[] {
   return notes;
 }
 
-/** Octets at a virtual (or, of a physical core, physical) address; `undefined` if none are there. */
+/** Octets at the address of a segment; `undefined` if none has it. */
 export function memoryAt(
   core: Core,
   bytes: Uint8Array,

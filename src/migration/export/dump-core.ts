@@ -41,7 +41,7 @@ interface Section {
 }
 
 /**
- * Writes a dump as `xl dump-core` does: notes, contexts, shared info, pages and their frame numbers.
+ * Writes a dump as `xl dump-core` does: notes, contexts, shared info, pages, frame numbers.
  *
  * An image names a PV guest's frames, page tables included, by pfns, so they stand for machine
  * frames too.
