@@ -9,6 +9,7 @@
 
 #include "batch.h"
 #include "compression.h"
+#include "compression_choice.h"
 #include "digests.h"
 #include "guest_ram.h"
 #include "iteration.h"

@@ -8,7 +8,7 @@ interface CodeMeaning {
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
  * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, DIGEST_, LEGACY_, ORDER_,
- * GUEST_, TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, HELPER_, XL_, USAGE_.
+ * GUEST_, TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, XL_, USAGE_.
  */
 const CODES = {
   STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
@@ -132,6 +132,19 @@ const CODES = {
 
   MIGRATION_ABORTED: world("the migration was given up before the guest was suspended"),
   MIGRATION_INTERRUPTED: world("interrupted; the guest runs on"),
+
+  TRACE_INVALID: usage("the file is neither a trace nor a profile of a live save or migration"),
+
+  POLICY_MODULE: usage("the policy's module cannot be loaded"),
+  POLICY_EXPORT: usage(
+    "the policy's module exports no policy by default: an object with a name and decide(), or a " +
+      "function that returns one",
+  ),
+  POLICY_THROWN: world("the policy's module threw an error; the guest runs on"),
+  POLICY_DECISION: world(
+    "the policy's module returned no decision, which is an action ('continue', 'stop-and-copy' " +
+      "or 'abort') and a reason; the guest runs on",
+  ),
 
   HELPER_ARGUMENTS: usage("libxl starts this program, with arguments that these are not"),
   HELPER_SETTINGS: usage("a setting of the save helper is not valid"),

@@ -14,6 +14,7 @@ import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerSave } from "./commands/save.ts";
+import { registerSimulate } from "./commands/simulate.ts";
 import { registerVerify } from "./commands/verify.ts";
 import { type Context, createContext, type GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -66,6 +67,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerConvert(registrar);
   registerDigest(registrar);
   registerExport(registrar);
+  registerSimulate(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   registerFarEnd(registrar);

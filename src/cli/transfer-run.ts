@@ -55,7 +55,7 @@ export async function runTransfer(
     target: task.target,
     startedAt: new Date(),
   };
-  const policy = policyOf(options);
+  const policy = await policyOf(options);
   const mode = options.live ? "live" : "non-live";
   const startMs = context.clock.nowMs();
   const finish = async (ending: ProfileEnding) => {

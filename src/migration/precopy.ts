@@ -3,8 +3,8 @@ import { MigrationError } from "../base/errors.ts";
 import { bitmapBytes } from "../base/units.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { LogDirty, SourceMemory } from "../guest/types.ts";
+import type { PrecopyPolicy } from "../model/policy.ts";
 import type { IterationStatistics } from "../report/profile.ts";
-import type { PrecopyPolicy } from "./policy.ts";
 import type { ProgressListener } from "./progress.ts";
 import { fullBitmap, type PumpCounts, type SendPump } from "./pump.ts";
 

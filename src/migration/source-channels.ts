@@ -71,6 +71,11 @@ export class SourceChannels {
     return this.#used;
   }
 
+  /** Octets that went over the channels, the main one excepted. */
+  get bytes(): number {
+    return this.#connections.reduce((sum, { sink }) => sum + sink.offset, 0);
+  }
+
   /**
    * Offers what is wanted and possible, on `sink`, behind the headers. What is agreed on later
    * takes effect by itself.

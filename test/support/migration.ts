@@ -6,10 +6,11 @@ import { parseGuestSpec } from "../../src/guest/config.ts";
 import { openBackend } from "../../src/guest/open.ts";
 import type { GuestConfig, GuestKind, GuestSink, GuestSource } from "../../src/guest/types.ts";
 import { migrateGuest } from "../../src/migration/migrate.ts";
-import { DOWNTIME_POLICY_DEFAULTS, downtimePolicy } from "../../src/migration/policy.ts";
 import type { ProgressListener } from "../../src/migration/progress.ts";
 import { receiveGuest } from "../../src/migration/receive.ts";
 import type { ChannelOptions } from "../../src/migration/source-channels.ts";
+import { downtimePolicy } from "../../src/model/policies/downtime.ts";
+import { POLICY_DEFAULTS } from "../../src/model/policy.ts";
 import type { Address } from "../../src/transport/address.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 import { connect, type Listener, listen } from "../../src/transport/open.ts";
@@ -19,7 +20,7 @@ export const TRANSFER = {
   mode: "live",
   zeroPages: "elide",
   pump: { bytesPerSecondMax: 0, skipsUnchanged: false },
-  policy: downtimePolicy(DOWNTIME_POLICY_DEFAULTS),
+  policy: downtimePolicy(POLICY_DEFAULTS),
   clock: systemClock,
   onProgress: () => undefined,
 } as const;
