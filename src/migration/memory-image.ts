@@ -4,6 +4,7 @@ import type { PageOperations } from "../engine/types.ts";
 import { hasStreamData, PAGE_TYPE, pageTypeName } from "../format/page-type.ts";
 import type { RandomAccess } from "../transport/image-file.ts";
 import { DistinctPages } from "./distinct-pages.ts";
+import { FinalMemory } from "./final-memory.ts";
 import { FrameTable, type PagePlace } from "./frame-table.ts";
 import { Iterations, type SentIteration } from "./iterations.ts";
 import { drawMemory, type MemoryMap } from "./memory-map.ts";
@@ -197,9 +198,24 @@ export class MemoryImage {
     return { pfn, pageType, sentTimes, page };
   }
 
+  /**
+   * The frames that have memory at the end, with their pages. To be asked for once everything has
+   * been taken; usable until `close`, and only where pages are kept.
+   */
+  final(): FinalMemory {
+    return FinalMemory.of(this.#frames, this.#source);
+  }
+
   /** Removes the temporary file, if there is one. Called once, whatever happened. */
   async close(): Promise<void> {
     await this.#store?.close();
+  }
+
+  /** A frame that is only allocated keeps the page that it has. @source populate_pfns */
+  #takeWithoutData(slot: number, type: number): void {
+    if (type !== PAGE_TYPE.XALLOC) {
+      this.#frames.setPlaceAt(slot, "none");
+    }
   }
 
   get #source(): RandomAccess | PageStore | undefined {
