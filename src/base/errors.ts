@@ -8,7 +8,8 @@ interface CodeMeaning {
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
  * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, LEGACY_, ORDER_, GUEST_,
- * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, XL_, USAGE_.
+ * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, XL_, REPORT_,
+ * USAGE_.
  */
 const CODES = {
   STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
@@ -148,6 +149,9 @@ const CODES = {
 
   XL_FAILED: world("xl could not do it"),
   XL_OUTPUT: world("xl printed what this program does not understand"),
+
+  REPORT_INPUT: usage("the file cannot be made a report of"),
+  REPORT_PAGE: world("the report's page is not built; 'node setup.mjs' in the checkout builds it"),
 
   USAGE_ARGUMENT: usage("an argument is not valid"),
 } as const satisfies Record<string, CodeMeaning>;

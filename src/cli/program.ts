@@ -10,6 +10,7 @@ import { registerGuestCommands } from "./commands/guests.ts";
 import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
+import { registerReport } from "./commands/report.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerSave } from "./commands/save.ts";
 import { registerSimulate } from "./commands/simulate.ts";
@@ -63,6 +64,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerInspect(registrar);
   registerCpuid(registrar);
   registerConvert(registrar);
+  registerReport(registrar);
   registerSimulate(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
