@@ -72,6 +72,7 @@
             "native/pump/batch.cc",
             "native/pump/bindings.cc",
             "native/pump/compression.cc",
+            "native/pump/compression_choice.cc",
             "native/pump/file_checksums.cc",
             "native/pump/image_file.cc",
             "native/pump/image_outlet.cc",

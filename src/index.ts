@@ -20,13 +20,25 @@ export {
 } from "./migration/convert.ts";
 export { inspectStream } from "./migration/inspect.ts";
 export { migrateGuest } from "./migration/migrate.ts";
-export { downtimePolicy, type PrecopyPolicy, xenPolicy } from "./migration/policy.ts";
+export type { PolicyModule } from "./migration/policy-module.ts";
 export { receiveGuest } from "./migration/receive.ts";
 export { rehearseMigration } from "./migration/rehearsal.ts";
 export { restoreGuest } from "./migration/restore.ts";
 export { saveGuest } from "./migration/save.ts";
 export { verifyStream } from "./migration/verify-stream.ts";
 export { HANDLED_VERSIONS } from "./migration/versions.ts";
+export { deadlinePolicy } from "./model/policies/deadline.ts";
+export { downtimePolicy } from "./model/policies/downtime.ts";
+export { downtimeEstimateMs, finalCopyEstimateMs } from "./model/policies/estimates.ts";
+export { minimumPolicy } from "./model/policies/minimum.ts";
+export { xenPolicy } from "./model/policies/xen.ts";
+export {
+  POLICY_DEFAULTS,
+  type PolicyOptions,
+  type PrecopyDecision,
+  type PrecopyPolicy,
+  type PrecopyStatistics,
+} from "./model/policy.ts";
 export { type Profile, parseProfile, profileSchema } from "./report/profile.ts";
 export { openImage } from "./transport/image-file.ts";
 export { connect, listen } from "./transport/open.ts";

@@ -3,7 +3,7 @@ import { rmSync, truncateSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { DOWNTIME_POLICY_DEFAULTS } from "#dist/migration/policy.js";
+import { POLICY_DEFAULTS } from "#dist/model/policy.js";
 import { runBaseline, type Via } from "./baseline.ts";
 import type { Contestant, Run } from "./case.ts";
 import type { Lab } from "./lab.ts";
@@ -114,7 +114,7 @@ async function startMachine(lab: Lab, file: string, role: readonly string[]): Pr
 async function configure(qmp: Qmp, channels: number): Promise<void> {
   await qmp.call("migrate-set-parameters", {
     "max-bandwidth": BANDWIDTH_MAX,
-    "downtime-limit": DOWNTIME_POLICY_DEFAULTS.downtimeTargetMs,
+    "downtime-limit": POLICY_DEFAULTS.downtimeTargetMs,
   });
   if (channels > 0) {
     const capabilities = [{ capability: "multifd", state: true }];

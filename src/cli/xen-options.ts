@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { MigrationError } from "../base/errors.ts";
+import { isPolicyName, POLICY_NAMES, type PolicyName } from "../model/policies/choose.ts";
 import type { AskedSettings } from "../xl/settings.ts";
 import type { GlobalOptions } from "./context.ts";
 import type { TransferCliOptions } from "./transfer-options.ts";
@@ -16,8 +17,9 @@ export function askedSettings(
   const asked = <Name extends keyof TransferCliOptions>(name: Name) =>
     isAsked(command, name) ? options[name] : undefined;
   return {
-    policy: asked("policy"),
+    policy: policyForXen(asked("policy")),
     downtimeMs: asked("downtime"),
+    deadlineS: asked("deadline"),
     iterationsMax: asked("iterationsMax"),
     timeMaxS: asked("timeMax"),
     aboveTarget: asked("aboveTarget"),
@@ -25,6 +27,15 @@ export function askedSettings(
     zeroPages: asked("zeroPages"),
     engine: engine as AskedSettings["engine"],
   };
+}
+
+/** @throws MigrationError USAGE_ARGUMENT a module */
+function policyForXen(policy: string | undefined): PolicyName | undefined {
+  if (policy !== undefined && !isPolicyName(policy)) {
+    const needs = `${POLICY_NAMES.join(", ")}: a domain's save helper loads no modules`;
+    throw new MigrationError("USAGE_ARGUMENT", { option: "--policy", policy, needs });
+  }
+  return policy;
 }
 
 /**

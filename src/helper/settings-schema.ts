@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MigrationError } from "../base/errors.ts";
 import { parseSizeBytes } from "../guest/quantity.ts";
+import { POLICY_NAMES } from "../model/policies/choose.ts";
 
 const positive = z.coerce.number().positive();
 
@@ -15,8 +16,10 @@ const rate = z.union([z.number(), z.string()]).transform((value, context) => {
 
 /** What can be set, as a file says it, or the environment, where all are strings. */
 const schema = z.strictObject({
-  policy: z.enum(["downtime", "xen"]),
+  // Names alone: who saves a domain is root, and loads no code that a setting points at.
+  policy: z.enum(POLICY_NAMES),
   downtimeMs: positive,
+  deadlineS: positive,
   iterationsMax: positive,
   timeMaxS: positive,
   aboveTarget: z.enum(["stop-and-copy", "abort"]),

@@ -1,11 +1,7 @@
 import { readFileSync } from "node:fs";
 import { MigrationError } from "../base/errors.ts";
-import {
-  DOWNTIME_POLICY_DEFAULTS,
-  downtimePolicy,
-  type PrecopyPolicy,
-  xenPolicy,
-} from "../migration/policy.ts";
+import { policyNamed } from "../model/policies/choose.ts";
+import { POLICY_DEFAULTS, type PrecopyPolicy } from "../model/policy.ts";
 import type { Settings } from "./settings-schema.ts";
 
 /** The file that is read where XENFERRY_CONFIG names no other. */
@@ -22,10 +18,11 @@ export interface HelperSettings extends Omit<Settings, "profile"> {
 /** Settings as they are when nothing is set. */
 export const SETTINGS_DEFAULTS: HelperSettings = {
   policy: "downtime",
-  downtimeMs: DOWNTIME_POLICY_DEFAULTS.downtimeTargetMs,
-  iterationsMax: DOWNTIME_POLICY_DEFAULTS.iterationsMax,
-  timeMaxS: DOWNTIME_POLICY_DEFAULTS.totalMsMax / 1000,
-  aboveTarget: DOWNTIME_POLICY_DEFAULTS.aboveTarget,
+  downtimeMs: POLICY_DEFAULTS.downtimeTargetMs,
+  deadlineS: POLICY_DEFAULTS.deadlineMs / 1000,
+  iterationsMax: POLICY_DEFAULTS.iterationsMax,
+  timeMaxS: POLICY_DEFAULTS.totalMsMax / 1000,
+  aboveTarget: POLICY_DEFAULTS.aboveTarget,
   bandwidthMax: 0,
   zeroPages: "elide",
   engine: "auto",
@@ -35,6 +32,7 @@ export const SETTINGS_DEFAULTS: HelperSettings = {
 export const SETTING_VARIABLES: Readonly<Record<keyof Settings, string>> = {
   policy: "XENFERRY_POLICY",
   downtimeMs: "XENFERRY_DOWNTIME_MS",
+  deadlineS: "XENFERRY_DEADLINE_S",
   iterationsMax: "XENFERRY_ITERATIONS_MAX",
   timeMaxS: "XENFERRY_TIME_MAX_S",
   aboveTarget: "XENFERRY_ABOVE_TARGET",
@@ -65,14 +63,13 @@ export async function loadSettings(environment: Environment): Promise<HelperSett
 
 /** The policy that the settings name. */
 export function policyOf(settings: HelperSettings): PrecopyPolicy {
-  return settings.policy === "xen"
-    ? xenPolicy
-    : downtimePolicy({
-        downtimeTargetMs: settings.downtimeMs,
-        iterationsMax: settings.iterationsMax,
-        totalMsMax: settings.timeMaxS * 1000,
-        aboveTarget: settings.aboveTarget,
-      });
+  return policyNamed(settings.policy, {
+    downtimeTargetMs: settings.downtimeMs,
+    deadlineMs: settings.deadlineS * 1000,
+    iterationsMax: settings.iterationsMax,
+    totalMsMax: settings.timeMaxS * 1000,
+    aboveTarget: settings.aboveTarget,
+  });
 }
 
 /** Where the profile of a domain goes, if anywhere. */

@@ -23,6 +23,8 @@ export interface MigrateOptions extends Omit<TransferOptions, "sink" | "beforePa
 /** A migration that ended well: the guest runs at the other end and is gone here. */
 export interface MigrateOutcome extends TransferOutcome, ChannelsUsed {
   readonly downtime: Downtime;
+  /** Octets of the stream and of all channels. */
+  readonly totalBytes: number;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function migrateGuest(options: MigrateOptions): Promise<MigrateOutc
   const { connection, guest, clock, onProgress, signal, dial } = options;
   const handshake = sourceHandshake(connection.source, connection.sink);
   const wanted = options.channels ?? { channels: 1, compression: "none" };
-  const channels = new SourceChannels({ handshake, dial, options: wanted, clock });
+  const channels = new SourceChannels({ handshake, dial, options: wanted, clock, onProgress });
   const giveUp = () => void connection.close();
   signal.addEventListener("abort", giveUp);
   try {
@@ -53,7 +55,8 @@ export async function migrateGuest(options: MigrateOptions): Promise<MigrateOutc
     await guest.destroy();
     onProgress({ kind: "phase", phase: "done" });
     const downtime = downtimeOf(outcome, permittedMs, resumedMs);
-    return { ...outcome, ...channels.used, downtime };
+    const totalBytes = outcome.totalBytes + channels.bytes;
+    return { ...outcome, ...channels.used, totalBytes, downtime };
   } finally {
     await channels.close();
     signal.removeEventListener("abort", giveUp);

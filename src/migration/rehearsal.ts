@@ -6,10 +6,11 @@ import type { PageEngine } from "../engine/types.ts";
 import { parseGuestSpec } from "../guest/config.ts";
 import { decodeGuestState, encodeHvmState } from "../guest/hvm-state.ts";
 import type { GuestCheck, GuestConfig, GuestSink, GuestSource } from "../guest/types.ts";
+import { downtimePolicy } from "../model/policies/downtime.ts";
+import { POLICY_DEFAULTS } from "../model/policy.ts";
 import { type Connection, connectionOf, receivingConnectionOf } from "../transport/connection.ts";
 import { probePump } from "../transport/pump-addon.ts";
 import { migrateGuest } from "./migrate.ts";
-import { DOWNTIME_POLICY_DEFAULTS, downtimePolicy } from "./policy.ts";
 import { receiveGuest } from "./receive.ts";
 
 /** How often: V8 compiles in stages. `bench/README.md` has what each number brought. */
@@ -71,7 +72,7 @@ export async function migrateNobody(engine: PageEngine): Promise<void> {
 /** What is usual, of all that can be chosen. */
 const LEAVING = {
   mode: "live",
-  policy: downtimePolicy(DOWNTIME_POLICY_DEFAULTS),
+  policy: downtimePolicy(POLICY_DEFAULTS),
   onProgress: () => undefined,
   zeroPages: "elide",
   pump: { bytesPerSecondMax: 0, skipsUnchanged: false },

@@ -2,6 +2,9 @@ import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
 import type { PagesTaken } from "../codec/steps.ts";
 import type { RestoreJob } from "../helper/backend.ts";
+import { machineTime, ResourceMeter } from "../migration/own-process.ts";
+import { intakeOf } from "../migration/pump-counts.ts";
+import { makeCounters } from "../transport/pump-counters.ts";
 import type { DomainInfo, XenDomain } from "./addon.ts";
 import type { LateEngine } from "./late-engine.ts";
 import { describeDomain, reportProfile } from "./profile.ts";
@@ -20,6 +23,10 @@ export class RestoreRecord {
   readonly #clock: Clock;
   readonly #startedAt = new Date();
   readonly #startMs: number;
+  readonly #machineTime = machineTime();
+  readonly #resources = new ResourceMeter();
+  /** Get what is taken and how long that takes. */
+  readonly counters = makeCounters();
   #pages = 0;
   #hasMemory = false;
 
@@ -72,6 +79,9 @@ export class RestoreRecord {
       totalMs: this.#clock.nowMs() - this.#startMs,
       totalBytes,
       totalPagesSent: this.#pages,
+      ...(this.#machineTime && { clock: this.#machineTime }),
+      resources: this.#resources.used(),
+      intake: intakeOf(this.counters),
     });
   }
 }

@@ -224,6 +224,7 @@ class Restoring {
         receive: (job) => memory.receive({ ...job, verifies }),
       },
       signal: this.#job.signal,
+      counters: this.#record.counters,
     });
     this.#record.took(taken);
     return taken;

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
 import type { SaveJob } from "../helper/backend.ts";
 import { policyOf, profilePathOf } from "../helper/settings.ts";
+import { machineTime, ResourceMeter } from "../migration/own-process.ts";
 import type { ProfileContent, ProfileFrame } from "../migration/profile-frame.ts";
 import type { ProgressListener } from "../migration/progress.ts";
 import type { Downtime, IterationStatistics } from "../report/profile.ts";
@@ -26,14 +27,17 @@ export class SaveRecord {
   readonly #job: SaveJob;
   readonly #clock: Clock;
   readonly #startedAt = new Date();
-  readonly #startMs: number;
+  /** On its clock. */
+  readonly startMs: number;
+  readonly #machineTime = machineTime();
+  readonly #resources = new ResourceMeter();
   readonly #iterations: IterationStatistics[] = [];
   readonly #reachedMs = new Map<SaveStep, number>();
 
   constructor(job: SaveJob, clock: Clock) {
     this.#job = job;
     this.#clock = clock;
-    this.#startMs = clock.nowMs();
+    this.startMs = clock.nowMs();
   }
 
   /** Keeps what iterations did, reports everything, and passes it on. */
@@ -87,9 +91,11 @@ export class SaveRecord {
       stopReason: this.stopReason,
       iterations: this.#iterations,
       ...this.#downtime(),
-      totalMs: this.#clock.nowMs() - this.#startMs,
+      totalMs: this.#clock.nowMs() - this.startMs,
       totalBytes: ending.totalBytes,
       totalPagesSent: this.#iterations.reduce((sum, { pagesSent }) => sum + pagesSent, 0),
+      ...(this.#machineTime && { clock: this.#machineTime }),
+      resources: this.#resources.used(),
     };
   }
 

@@ -142,6 +142,7 @@ class Saving {
       onProgress: record.listener(progressTo(channel, job.isLive ? "live" : "non-live")),
       signal,
       zeroPages: settings.zeroPages,
+      startMs: record.startMs,
     });
   }
 

@@ -55,6 +55,26 @@ function changing(connection: Connection, change: (bytes: Buffer) => Buffer): Co
   };
 }
 
+/** A connection that tells when the receiver has said the first thing. */
+function answered(connection: Connection, onAnswer: () => void): Connection {
+  const { source } = connection;
+  return {
+    ...connection,
+    source: {
+      get offset() {
+        return source.offset;
+      },
+      exactly: async (byteCount) => {
+        const bytes = await source.exactly(byteCount);
+        onAnswer();
+        return bytes;
+      },
+      some: (byteCountMax) => source.some(byteCountMax),
+      close: () => source.close(),
+    },
+  };
+}
+
 async function migrateOver(guest: GuestSource, changes: MigrationChanges) {
   const { source, target } = await migrateHere(place.runDir, guest, {
     engine: loadNativeEngine(),
@@ -87,6 +107,8 @@ describe.runIf(isHere)(`a migration between two of ours (${reason ?? "add-on"})`
     await guest.cleanup();
     const compression = addon?.hasZstd === true ? channels.compression : "none";
     expect(done).toMatchObject({ channels: channels.channels, compression });
+    const pageBytes = done.iterations.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(done.totalBytes).toBeGreaterThan(pageBytes);
     await expectProvenThere();
   });
 
@@ -164,21 +186,22 @@ describe.runIf(isHere)(`a migration between two of ours (${reason ?? "add-on"})`
   it("leaves the guest running here when a channel breaks", async () => {
     const guest = await createGuest(place.runDir, GUEST);
     const link = await openLink();
-    const opened: Connection[] = [];
+    let joined: Connection | undefined;
     const dial = async (signal: AbortSignal) => {
       const connection = await connect(tcpAddressOf(link.listener), signal);
-      opened.push(connection);
-      return connection;
+      return answered(connection, () => {
+        joined = connection;
+      });
     };
     const { source, target } = await migrateHere(place.runDir, guest, {
       link,
       dial,
       engine: loadNativeEngine(),
       channels: { channels: 2, compression: "none" },
-      bytesPerSecondMax: 20e6,
+      bytesPerSecondMax: 5e6,
       onProgress: ({ kind }) => {
         if (kind === "pages") {
-          void opened[0]?.close();
+          void joined?.close();
         }
       },
     });

@@ -43,6 +43,7 @@ describe("settings", () => {
     const environment = {
       XENFERRY_POLICY: "xen",
       XENFERRY_DOWNTIME_MS: "120",
+      XENFERRY_DEADLINE_S: "90",
       XENFERRY_ITERATIONS_MAX: "7",
       XENFERRY_TIME_MAX_S: "60",
       XENFERRY_ABOVE_TARGET: "abort",
@@ -55,6 +56,7 @@ describe("settings", () => {
     expect(await withFile("{}", environment)).toEqual({
       policy: "xen",
       downtimeMs: 120,
+      deadlineS: 90,
       iterationsMax: 7,
       timeMaxS: 60,
       aboveTarget: "abort",
@@ -77,6 +79,7 @@ describe("settings", () => {
 
   test.each([
     ["XENFERRY_POLICY", "fast"],
+    ["XENFERRY_POLICY", "./mine.js"],
     ["XENFERRY_DOWNTIME_MS", "-1"],
     ["XENFERRY_DOWNTIME_MS", "soon"],
     ["XENFERRY_BANDWIDTH_MAX", "much"],

@@ -32,6 +32,7 @@ those on iterations and the file's layout are not for it.`;
 const NOT_FOR_XEN = [
   "policy",
   "downtime",
+  "deadline",
   "iterationsMax",
   "timeMax",
   "aboveTarget",

@@ -1,6 +1,6 @@
 #include "../../../native/xen/pv_p2m.h"
 
-#include "check.h"
+#include "../check.h"
 #include "pv_guest.h"
 #include "pv_tests.h"
 

@@ -2,7 +2,7 @@
 
 #include "../../../native/xen/pv_pins.h"
 #include "../../../native/xen/pv_shared.h"
-#include "check.h"
+#include "../check.h"
 #include "pv_guest.h"
 #include "pv_tests.h"
 

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "check.h"
+#include "../check.h"
 #include "pv_guest.h"
 #include "pv_tests.h"
 

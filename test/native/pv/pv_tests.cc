@@ -1,7 +1,7 @@
 // Tests of native/xen/pv_*: prints what fails, and how much there was; exit status 1 on a failure.
 #include "pv_tests.h"
 
-#include "check.h"
+#include "../check.h"
 
 int main() {
   using namespace xenferry::test;

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "../../../native/pump/failure.h"
+#include "../../native/pump/failure.h"
 
 namespace xenferry::test {
 
