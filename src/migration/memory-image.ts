@@ -4,6 +4,7 @@ import type { PageOperations } from "../engine/types.ts";
 import { hasStreamData, PAGE_TYPE, pageTypeName } from "../format/page-type.ts";
 import type { RandomAccess } from "../transport/image-file.ts";
 import { DistinctPages } from "./distinct-pages.ts";
+import { FinalMemory } from "./final-memory.ts";
 import { FrameTable, type PagePlace } from "./frame-table.ts";
 import { Iterations, type SentIteration } from "./iterations.ts";
 import { drawMemory, type MemoryMap } from "./memory-map.ts";
@@ -103,7 +104,11 @@ export class MemoryImage {
     }
   }
 
-  /** A frame that is only allocated holds zeros, or what came for it before. */
+  /**
+   * A frame that is only allocated holds zeros, or what came for it before.
+   *
+   * @source populate_pfns, xg_sr_restore.c
+   */
   #takeWithoutData(slot: number, type: number): void {
     if (type !== PAGE_TYPE.XALLOC) {
       this.#frames.setPlaceAt(slot, "none");
@@ -195,6 +200,14 @@ export class MemoryImage {
     const page = await this.#readPage(this.#frames.placeAt(slot));
     const [pageType, sentTimes] = [this.#frames.typeAt(slot), this.#frames.countAt(slot)];
     return { pfn, pageType, sentTimes, page };
+  }
+
+  /**
+   * The frames that have memory at the end, with their pages. To be asked for once everything has
+   * been taken; usable until `close`, and only where pages are kept.
+   */
+  final(): FinalMemory {
+    return FinalMemory.of(this.#frames, this.#source);
   }
 
   /** Removes the temporary file, if there is one. Called once, whatever happened. */
