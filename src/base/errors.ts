@@ -8,7 +8,8 @@ interface CodeMeaning {
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
  * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, DIGEST_, LEGACY_, ORDER_,
- * GUEST_, TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, XL_, USAGE_.
+ * GUEST_, TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, REWRITE_, FIELD_,
+ * XL_, REPORT_, USAGE_.
  */
 const CODES = {
   STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
@@ -153,8 +154,22 @@ const CODES = {
   HELPER_ANSWER: world("libxl answered what no libxl answers, or what was not asked"),
   HELPER_LIBXL_GONE: world("libxl is gone, or no longer listens"),
 
+  REWRITE_REFUSED: stream(
+    "'verify' does not accept what would be written; '--force' has it written all the same",
+  ),
+  FIELD_UNKNOWN: usage(
+    "the image has no such field; 'xenferry inspect --paths' lists those it has",
+  ),
+  FIELD_DERIVED: usage(
+    "the field cannot be set: it is worked out from others, or says how the stream is written",
+  ),
+  FIELD_VALUE: usage("the value does not fit the field"),
+
   XL_FAILED: world("xl could not do it"),
   XL_OUTPUT: world("xl printed what this program does not understand"),
+
+  REPORT_INPUT: usage("the file cannot be made a report of"),
+  REPORT_PAGE: world("the report's page is not built; 'node setup.mjs' in the checkout builds it"),
 
   USAGE_ARGUMENT: usage("an argument is not valid"),
 } as const satisfies Record<string, CodeMeaning>;

@@ -13,7 +13,9 @@ import { registerGuestCommands } from "./commands/guests.ts";
 import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerReceive } from "./commands/receive.ts";
+import { registerReport } from "./commands/report.ts";
 import { registerRestore } from "./commands/restore.ts";
+import { registerRewrite } from "./commands/rewrite.ts";
 import { registerSave } from "./commands/save.ts";
 import { registerSimulate } from "./commands/simulate.ts";
 import { registerVerify } from "./commands/verify.ts";
@@ -69,6 +71,8 @@ export function createProgram(signal: AbortSignal): Program {
   registerDiff(registrar);
   registerDigest(registrar);
   registerExport(registrar);
+  registerReport(registrar);
+  registerRewrite(registrar);
   registerSimulate(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);

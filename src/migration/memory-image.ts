@@ -34,7 +34,7 @@ export interface FrameSummary {
 export interface MemoryDigest {
   /**
    * SHA-256 over every frame that has a page, rising: its number as 64 bits little-endian, then
-   * the page.
+   * the page. A frame that was only allocated has one of zeros.
    */
   readonly sha256: string;
   /** Frames whose page, not all zero, is that of another frame, too; all of them but one. */
@@ -101,6 +101,19 @@ export class MemoryImage {
         this.#frames.setPlaceAt(slot, pagesOffset + pageAt);
       }
       pageAt += PAGE_BYTES;
+    }
+  }
+
+  /**
+   * A frame that is only allocated holds zeros, or what came for it before.
+   *
+   * @source populate_pfns, xg_sr_restore.c
+   */
+  #takeWithoutData(slot: number, type: number): void {
+    if (type !== PAGE_TYPE.XALLOC) {
+      this.#frames.setPlaceAt(slot, "none");
+    } else if (this.#frames.placeAt(slot) === "none") {
+      this.#frames.setPlaceAt(slot, "zero");
     }
   }
 
@@ -200,13 +213,6 @@ export class MemoryImage {
   /** Removes the temporary file, if there is one. Called once, whatever happened. */
   async close(): Promise<void> {
     await this.#store?.close();
-  }
-
-  /** A frame that is only allocated keeps the page that it has. @source populate_pfns */
-  #takeWithoutData(slot: number, type: number): void {
-    if (type !== PAGE_TYPE.XALLOC) {
-      this.#frames.setPlaceAt(slot, "none");
-    }
   }
 
   get #source(): RandomAccess | PageStore | undefined {

@@ -97,6 +97,11 @@ export class StreamVerifier {
     this.checksums = deepBy && new MemoryChecksums(this.#guest, deepBy);
   }
 
+  /** The first finding that is worse than suspicious, so far. */
+  get worst(): Finding | undefined {
+    return this.#findings.worst;
+  }
+
   /** Whether pages are sent again to compare them. */
   get isVerifying(): boolean {
     return this.#guest.isVerifying;

@@ -8,7 +8,7 @@ import type { IterationStatistics } from "../report/profile.ts";
 import { choosePump } from "./choose-pump.ts";
 import { createImageWriter } from "./image-writer.ts";
 import { orInterruption, throwIfInterrupted } from "./interruption.ts";
-import { MemoryTransfer, type ZeroPages } from "./precopy.ts";
+import { type IterationWatch, MemoryTransfer, type ZeroPages } from "./precopy.ts";
 import type { ProgressListener } from "./progress.ts";
 import type { PumpOptions, SendPump } from "./pump.ts";
 
@@ -26,6 +26,9 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
   readonly zeroPages: ZeroPages;
   readonly pump: PumpOptions;
+  /** When the operation began, on `clock`; now unless given. */
+  readonly startMs?: number | undefined;
+  readonly watch?: IterationWatch | undefined;
   /** Called behind the stream's headers, before any page. */
   readonly beforePages?: (sink: ByteSink, pump: SendPump) => Promise<void>;
 }
@@ -89,6 +92,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     onProgress,
     signal,
     zeroPages: options.zeroPages,
+    startMs: options.startMs,
+    watch: options.watch,
   });
   const isLive = options.mode === "live" && wasRunning;
   let stopReason = wasRunning ? "non-live" : "the guest does not run";
@@ -97,7 +102,10 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     await guest.logDirty.enable();
     stopReason = await memory.precopy();
     await memory.harvest();
+    memory.foreseeFinalCopy();
     await guest.rehearse();
+  } else {
+    memory.foreseeFinalCopy();
   }
   throwIfAborted();
 

@@ -50,6 +50,13 @@ export class FindingList {
     return this.#count;
   }
 
+  /** The first that is worse than suspicious, if it was kept. */
+  get worst(): Finding | undefined {
+    return this.#isAccepted
+      ? undefined
+      : this.#findings.find(({ severity }) => severity !== "suspicious");
+  }
+
   /** Whether none is worse than suspicious. */
   get isAccepted(): boolean {
     return this.#isAccepted;

@@ -34,7 +34,9 @@ export type ReportedProgress =
       readonly bytes: number;
     }
   | { readonly kind: "iteration"; readonly statistics: IterationStatistics }
-  | { readonly kind: "decision"; readonly action: string; readonly reason: string };
+  | { readonly kind: "decision"; readonly action: string; readonly reason: string }
+  | { readonly kind: "step"; readonly step: string }
+  | { readonly kind: "taken"; readonly pages: number; readonly bytes: number };
 
 /** One link of an error's chain of causes; without a code it is no error of ours. */
 export interface ReportedError {

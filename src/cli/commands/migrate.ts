@@ -32,7 +32,8 @@ import { runUnderXl } from "../xl-run.ts";
 const HOST_HELP = `${GUEST_HELP}
 
 HOST is one of
-  localhost          a receiver is started here for the purpose
+  localhost          a receiver is started here for the purpose; its profile goes beside that of
+                     --profile: FILE.json and FILE.target.json
   tcp://HOST:PORT    a 'xenferry receive --listen tcp://…' there
                      (not encrypted: for trusted networks only)
   unix:PATH          likewise, on this machine
@@ -128,7 +129,7 @@ async function migrate(
   options: MigrateCliOptions,
 ): Promise<number> {
   const channels = channelsOf(options);
-  const receiver = await receiverAt(address, context, channels);
+  const receiver = await receiverAt(address, context, { ...channels, profile: options.profile });
   const guest = await attachGuest(name, { runDir: context.runDir });
   try {
     const [connection] = await Promise.all([
@@ -176,7 +177,7 @@ interface Reachable {
 async function receiverAt(
   address: Address,
   context: Context,
-  { channels }: ChannelOptions,
+  { channels, profile }: ChannelOptions & { readonly profile: string | undefined },
 ): Promise<Reachable> {
   switch (address.kind) {
     case "tcp":
@@ -185,9 +186,19 @@ async function receiverAt(
     case "exec":
     case "ssh":
       return { address, forget: async () => undefined };
-    case "local":
-      return channels === 1 ? localReceiver(context) : localReceiverWithChannels(context);
+    case "local": {
+      const asked = profile === undefined ? [] : ["--profile", targetProfileName(profile)];
+      return channels === 1
+        ? localReceiver(context, ...asked)
+        : localReceiverWithChannels(context, ...asked);
+    }
   }
+}
+
+/** Where the receiver's profile goes, beside the source's: "web.target.json". */
+function targetProfileName(profile: string): string {
+  const { dir, name, ext } = path.parse(profile);
+  return path.join(dir, `${name}.target${ext}`);
 }
 
 /** A receiver of our own, on the same registry, behind its standard input and output. */
@@ -198,11 +209,14 @@ function localReceiver(context: Context, ...more: readonly string[]): Reachable 
 }
 
 /** The same with a socket for channels, in a folder that only this user can enter. */
-async function localReceiverWithChannels(context: Context): Promise<Reachable> {
+async function localReceiverWithChannels(
+  context: Context,
+  ...more: readonly string[]
+): Promise<Reachable> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "xenferry-"));
   const channels = { kind: "unix", path: path.join(folder, "channels") } as const;
   return {
-    ...localReceiver(context, "--channels-at", formatAddress(channels)),
+    ...localReceiver(context, "--channels-at", formatAddress(channels), ...more),
     dial: (signal) => connect(channels, signal),
     forget: () => rm(folder, { recursive: true, force: true }),
   };

@@ -51,6 +51,8 @@ function lineOf(event: ProgressEvent): string | undefined {
     case "decision":
       return `policy: ${event.action} (${event.reason})`;
     case "pages":
+    case "step":
+    case "taken":
       return undefined;
   }
 }
