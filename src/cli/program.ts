@@ -3,6 +3,7 @@ import { packageVersion } from "../base/version.ts";
 import { registerConvert } from "./commands/convert.ts";
 import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
+import { registerDiff } from "./commands/diff.ts";
 import { registerDigest } from "./commands/digest.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
@@ -67,6 +68,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerInspect(registrar);
   registerCpuid(registrar);
   registerConvert(registrar);
+  registerDiff(registrar);
   registerDigest(registrar);
   registerExport(registrar);
   registerReport(registrar);
