@@ -120,12 +120,13 @@ function buildTypeScript() {
 }
 
 /**
- * Puts the save helper's modules into one file in place of its main.js: xl waits while it starts,
- * and to find and load eighty of them takes longer than all of the rest that Node does.
+ * Puts the save helper's modules into one file, main.cjs: xl waits while it starts, and to find and
+ * load eighty of them takes longer than all of the rest that Node does. A CommonJS one: to import
+ * from Node's own modules is to have all of each loaded, what it loads late by itself included.
  */
 function bundleHelper() {
-  const output = ["--dir", "dist/helper", "--format", "esm", "--platform", "node"];
-  const names = ["--entry-file-names", "[name].js", "--chunk-file-names", "bundle-[name].js"];
+  const output = ["--dir", "dist/helper", "--format", "cjs", "--platform", "node"];
+  const names = ["--entry-file-names", "[name].cjs", "--chunk-file-names", "bundle-[name].cjs"];
   return command(bin("rolldown"), ["src/helper/main.ts", ...output, ...names, "--sourcemap"]);
 }
 

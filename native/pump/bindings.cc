@@ -62,7 +62,7 @@ class Sender : public Napi::ObjectWrap<Sender> {
   explicit Sender(const Info& info)
       : ObjectWrap(info),
         windows_(Napi::Persistent(option(info, "windows").As<Napi::Object>())),
-        pump_(ram_of(option(info, "windows").As<Napi::Array>()), engine::measured_operations(),
+        pump_(ram_of(option(info, "windows").As<Napi::Array>()), engine::native_operations(),
               whole(info[0].As<Napi::Object>(), "bytesPerSecondMax"), digests_of(info)) {}
 
   static Napi::Function define(Napi::Env env) {
@@ -189,7 +189,7 @@ Napi::Value receive_pages(const Info& info) {
   if (job.Has("fileAccess")) access = access_of(job.Get("fileAccess"));
   const auto work = [=, &ram, &cancel]() -> ReceivedFrom {
     const auto run = [&](PageSource& source) {
-      return ReceivePump{source, ram, engine::measured_operations(), offset, counters}.run(
+      return ReceivePump{source, ram, engine::native_operations(), offset, counters}.run(
           first, thread_count);
     };
     if (access.has_value()) {
@@ -220,7 +220,7 @@ Napi::Value checksum_pages_of_file(const Info& info) {
     ranges.push_back({static_cast<std::uint64_t>(offsets[index]), page_counts[index]});
   }
   const auto work = [=, &cancel, ranges = std::move(ranges)] {
-    checksum_file(fd, ranges, out_crcs, engine::measured_operations(), thread_count, cancel);
+    checksum_file(fd, ranges, out_crcs, engine::native_operations(), thread_count, cancel);
     return out_crcs.size();
   };
   const auto to_js = [](Napi::Env env, std::size_t count) {

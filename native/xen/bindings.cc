@@ -31,7 +31,7 @@ class Sender : public Napi::ObjectWrap<Sender> {
       : ObjectWrap(info),
         options_(Napi::Persistent(options_of(info))),
         pump_(DomainHandle::of(options_of(info).Get("domain")),
-              PvSourceHandle::of(options_of(info).Get("pv")), engine::measured_operations(),
+              PvSourceHandle::of(options_of(info).Get("pv")), engine::native_operations(),
               whole(options_of(info), "bytesPerSecondMax")) {}
 
   static Napi::Function define(Napi::Env env) {

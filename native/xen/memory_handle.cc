@@ -49,7 +49,7 @@ Napi::Value start_receive(const Info& info, Napi::Object owner, DomainMemory& me
   const auto work = [=, &memory, &cancel]() -> pump::ReceivedFrom {
     pump::Inlet inlet{fd, cancel, counters};
     pump::StreamSource stream{inlet};
-    pump::ReceivePump receiver{stream, memory, engine::measured_operations(), offset, counters};
+    pump::ReceivePump receiver{stream, memory, engine::native_operations(), offset, counters};
     return {receiver.run(first, thread_count)};
   };
   return pump::PumpCall<decltype(work), decltype(&pump::received_to_js)>::start(

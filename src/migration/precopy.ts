@@ -20,7 +20,7 @@ export interface TransferredGuest {
 /** What the loop over iterations works with. */
 export interface MemoryTransferParts {
   readonly guest: TransferredGuest;
-  readonly engine: PageEngine;
+  readonly engine: Pick<PageEngine, "orBitmap">;
   readonly pump: SendPump;
   readonly policy: PrecopyPolicy;
   readonly clock: Clock;

@@ -1,6 +1,5 @@
 import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
-import type { PageEngine } from "../engine/types.ts";
 import type { SaveJob } from "../helper/backend.ts";
 import { policyOf, profilePathOf } from "../helper/settings.ts";
 import { machineTime, ResourceMeter } from "../migration/own-process.ts";
@@ -8,6 +7,7 @@ import type { ProfileContent, ProfileFrame } from "../migration/profile-frame.ts
 import type { ProgressListener } from "../migration/progress.ts";
 import type { Downtime, IterationStatistics } from "../report/profile.ts";
 import type { DomainInfo } from "./addon.ts";
+import type { LateEngine } from "./late-engine.ts";
 import { describeDomain, reportProfile } from "./profile.ts";
 
 /** Steps of a save from which on, or until which, something is measured, in their order. */
@@ -16,7 +16,7 @@ export type SaveStep = "suspend" | "suspended" | "harvested" | "copied" | "sent"
 /** What there is to say of a save when it ends, one way or the other. */
 export interface SaveEnding {
   readonly info: DomainInfo;
-  readonly engine: PageEngine;
+  readonly engine: LateEngine;
   readonly totalBytes: number;
   readonly error?: unknown;
 }
@@ -66,11 +66,14 @@ export class SaveRecord {
    * @throws MigrationError TRANSPORT_OPEN
    */
   async tell(ending: SaveEnding): Promise<void> {
-    const { domid, settings } = this.#job;
+    const { domid, settings, reporter } = this.#job;
+    const file = profilePathOf(settings, domid);
+    if (!reporter.isHeard && file === undefined) {
+      return;
+    }
     const frame = this.#frame(ending);
     const content = this.#content(ending);
     reportProfile(this.#job, frame, content);
-    const file = profilePathOf(settings, domid);
     if (file !== undefined) {
       const { makeProfile, writeProfile } = await import("../migration/profile-file.ts");
       await writeProfile(file, makeProfile(frame, content));
@@ -100,7 +103,7 @@ export class SaveRecord {
     const { domid, streamFd, isLive } = this.#job;
     return {
       operation: isLive ? "migrate" : "save",
-      engine,
+      engine: engine.load(),
       guest: describeDomain(domid, info),
       logDirty: "xen",
       target: `descriptor ${streamFd}`,

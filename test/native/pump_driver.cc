@@ -59,7 +59,7 @@ class Channel {
     const pump::Counters counters{words};
     pump::Inlet inlet{ends_[1], cancel, counters};
     pump::StreamSource source{inlet};
-    return pump::ReceivePump{source, ram, engine::measured_operations(), sizeof first, counters}
+    return pump::ReceivePump{source, ram, engine::native_operations(), sizeof first, counters}
         .run(first, thread_count)
         .data_pages;
   }
@@ -111,7 +111,7 @@ bool run(const Round& round, std::mt19937& random) {
   const std::size_t half = kPageCount / 2;
   pump::SendPump sender{pump::GuestRam{{{0, from.bytes.first(half * engine::kPageBytes)},
                                         {half, from.bytes.subspan(half * engine::kPageBytes)}}},
-                        engine::measured_operations(), 0, std::move(digests)};
+                        engine::native_operations(), 0, std::move(digests)};
   if (round.packs) sender.pack(pump::CompressionMode::kAuto);
   pump::RamFile ram{to.fd, kPageCount};
   std::vector<std::uint64_t> counters(pump::Counters::kCount);

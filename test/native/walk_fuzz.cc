@@ -162,7 +162,7 @@ std::string walk(const Stream& stream) {
   CheckingTarget target;
   static pump::Piece piece{pump::kPackPages};
   try {
-    pump::RecordWalk walk{source, target, engine::measured_operations(), sizeof first};
+    pump::RecordWalk walk{source, target, engine::native_operations(), sizeof first};
     walk.begin(first);
     while (walk.take(piece)) {
       if (piece.count == 0 || piece.count > pump::kPackPages) fault("a piece of no size");
