@@ -104,7 +104,11 @@ export class MemoryImage {
     }
   }
 
-  /** A frame that is only allocated holds zeros, or what came for it before. */
+  /**
+   * A frame that is only allocated holds zeros, or what came for it before.
+   *
+   * @source populate_pfns, xg_sr_restore.c
+   */
   #takeWithoutData(slot: number, type: number): void {
     if (type !== PAGE_TYPE.XALLOC) {
       this.#frames.setPlaceAt(slot, "none");
@@ -209,13 +213,6 @@ export class MemoryImage {
   /** Removes the temporary file, if there is one. Called once, whatever happened. */
   async close(): Promise<void> {
     await this.#store?.close();
-  }
-
-  /** A frame that is only allocated keeps the page that it has. @source populate_pfns */
-  #takeWithoutData(slot: number, type: number): void {
-    if (type !== PAGE_TYPE.XALLOC) {
-      this.#frames.setPlaceAt(slot, "none");
-    }
   }
 
   get #source(): RandomAccess | PageStore | undefined {
