@@ -9,6 +9,7 @@ import { registerFarEnd } from "./commands/far-end.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
+import { registerPredict } from "./commands/predict.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerSave } from "./commands/save.ts";
@@ -64,6 +65,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerCpuid(registrar);
   registerConvert(registrar);
   registerSimulate(registrar);
+  registerPredict(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   registerFarEnd(registrar);

@@ -85,6 +85,7 @@ export async function runTransfer(
       onProgress,
       signal,
       zeroPages,
+      throttles: options.throttle,
       pump: { bytesPerSecondMax, skipsUnchanged, ...task.file },
     });
     const { directBytes } = result;

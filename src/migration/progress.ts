@@ -24,7 +24,9 @@ export type ProgressEvent =
     }
   | { readonly kind: "iteration"; readonly statistics: IterationStatistics }
   /** The policy's decision after an iteration. */
-  | { readonly kind: "decision"; readonly action: string; readonly reason: string };
+  | { readonly kind: "decision"; readonly action: string; readonly reason: string }
+  /** Something else was reached, such as "channel 1 joined". */
+  | { readonly kind: "step"; readonly step: string };
 
 /** Receives events synchronously; must not throw. */
 export type ProgressListener = (event: ProgressEvent) => void;

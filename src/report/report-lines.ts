@@ -34,7 +34,8 @@ export type ReportedProgress =
       readonly bytes: number;
     }
   | { readonly kind: "iteration"; readonly statistics: IterationStatistics }
-  | { readonly kind: "decision"; readonly action: string; readonly reason: string };
+  | { readonly kind: "decision"; readonly action: string; readonly reason: string }
+  | { readonly kind: "step"; readonly step: string };
 
 /** One link of an error's chain of causes; without a code it is no error of ours. */
 export interface ReportedError {

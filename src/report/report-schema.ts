@@ -28,6 +28,7 @@ const progressSchema = z.discriminatedUnion("kind", [
   }),
   z.object({ kind: z.literal("iteration"), statistics: iterationSchema }),
   z.object({ kind: z.literal("decision"), action: text, reason: text }),
+  z.object({ kind: z.literal("step"), step: text }),
 ]);
 
 const errorSchema = z.object({

@@ -37,6 +37,7 @@ const NOT_FOR_XEN = [
   "timeMax",
   "aboveTarget",
   "skipUnchanged",
+  "throttle",
   "alignPages",
   "fileAccess",
 ];

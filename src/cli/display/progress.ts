@@ -50,6 +50,8 @@ function lineOf(event: ProgressEvent): string | undefined {
       return iterationLine(event.statistics);
     case "decision":
       return `policy: ${event.action} (${event.reason})`;
+    case "step":
+      return event.step;
     case "pages":
       return undefined;
   }
