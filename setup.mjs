@@ -105,6 +105,10 @@ function buildTypeScript() {
   if (!result.ok) {
     return result;
   }
+  const page = bundlePage();
+  if (!page.ok) {
+    return page;
+  }
   const bundled = bundleHelper();
   if (bundled.ok) {
     const { bin: programs } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"));
@@ -116,13 +120,31 @@ function buildTypeScript() {
 }
 
 /**
- * Puts the save helper's modules into one file in place of its main.js: xl waits while it starts,
- * and to find and load eighty of them takes longer than all of the rest that Node does.
+ * Puts the save helper's modules into one file, main.cjs: xl waits while it starts, and to find and
+ * load eighty of them takes longer than all of the rest that Node does. A CommonJS one: to import
+ * from Node's own modules is to have all of each loaded, what it loads late by itself included.
  */
 function bundleHelper() {
-  const output = ["--dir", "dist/helper", "--format", "esm", "--platform", "node"];
-  const names = ["--entry-file-names", "[name].js", "--chunk-file-names", "bundle-[name].js"];
+  const output = ["--dir", "dist/helper", "--format", "cjs", "--platform", "node"];
+  const names = ["--entry-file-names", "[name].cjs", "--chunk-file-names", "bundle-[name].cjs"];
   return command(bin("rolldown"), ["src/helper/main.ts", ...output, ...names, "--sourcemap"]);
+}
+
+/** What a report's page needs is one script and one style sheet, which go into each page. */
+function bundlePage() {
+  const folder = path.join(ROOT, "dist", "report-page");
+  mkdirSync(folder, { recursive: true });
+  const styles = ["node_modules/uplot/dist/uPlot.min.css", "src/report-page/style.css"];
+  const texts = styles.map((file) => readFileSync(path.join(ROOT, file), "utf8"));
+  writeFileSync(path.join(folder, "page.css"), texts.join("\n"));
+  const script = path.join(folder, "page.js");
+  const output = ["--file", script, "--format", "iife", "--minify"];
+  const result = command(bin("rolldown"), ["src/report-page/main.ts", ...output]);
+  if (result.ok) {
+    const licence = readFileSync(path.join(ROOT, "node_modules/uplot/LICENSE"), "utf8");
+    writeFileSync(script, `/*! uPlot. ${licence} */\n${readFileSync(script, "utf8")}`);
+  }
+  return result;
 }
 
 function bin(name) {

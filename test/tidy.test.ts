@@ -24,6 +24,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   base: [],
   format: ["base"],
   report: ["base"],
+  "report-page": ["base", "report", "model"],
   model: ["base", "report"],
   codec: ["base", "format"],
   engine: ["base"],

@@ -72,7 +72,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   Operations operations_;
 };
 
-Engine::Engine(const Info& info) : ObjectWrap(info), operations_(measured_operations()) {
+Engine::Engine(const Info& info) : ObjectWrap(info), operations_(native_operations()) {
   if (info[0].IsUndefined()) return;
   if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "variants must be an object");
   const auto named = info[0].As<Napi::Object>();
@@ -234,7 +234,7 @@ Napi::Value Engine::decode_page_data_head(const Info& info) {
 // Names of the variants that can run here, by operation.
 Napi::Object runnable_variants(Napi::Env env) {
   auto runnable = Napi::Object::New(env);
-  for_each_operation(measured_operations(), [&](const auto& operation) {
+  for_each_operation(native_operations(), [&](const auto& operation) {
     auto names = Napi::Array::New(env);
     for (const auto& variant : operation.variants()) {
       names.Set(names.Length(), std::string(variant.name));

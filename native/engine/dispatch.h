@@ -20,16 +20,26 @@ struct Variant {
   Function* run;
 };
 
+// Which of the variants of an operation is the fastest here, as an index. The first call measures.
+using Fastest = std::size_t();
+
 // An operation with the variants that this CPU can run, narrow to wide, "portable" first.
 template <typename Function>
 class Operation {
  public:
-  Operation(std::string_view name, Variant<Function> portable) : name_(name), variants_{portable} {}
+  // Without `fastest` there is one variant.
+  Operation(std::string_view name, Variant<Function> portable, Fastest* fastest = nullptr)
+      : name_(name), variants_{portable}, fastest_(fastest) {}
 
   std::string_view name() const noexcept { return name_; }
   const std::vector<Variant<Function>>& variants() const noexcept { return variants_; }
-  const Variant<Function>& chosen() const noexcept { return variants_[chosen_]; }
-  Function* run() const noexcept { return variants_[chosen_].run; }
+
+  // The one that was chosen by name, else the fastest.
+  const Variant<Function>& chosen() const {
+    if (chosen_.has_value()) return variants_[*chosen_];
+    return variants_[fastest_ == nullptr ? 0 : fastest_()];
+  }
+  Function* run() const { return chosen().run; }
 
   void add(Variant<Function> variant) { variants_.push_back(variant); }
   void choose(std::size_t variant) noexcept { chosen_ = variant; }
@@ -45,7 +55,8 @@ class Operation {
  private:
   std::string_view name_;
   std::vector<Variant<Function>> variants_;
-  std::size_t chosen_ = 0;
+  Fastest* fastest_;
+  std::optional<std::size_t> chosen_;
 };
 
 struct Operations {
@@ -78,9 +89,10 @@ void for_each_operation(Table& operations, Visitor&& visit) {
   visit(operations.decode_page_data_head);
 }
 
-// The operations with the variant of each that was fastest in a calibration of a few milliseconds,
-// done once a process. A wider variant must win by a twentieth, so that variants equal but for
-// noise give the same choice each time.
-const Operations& measured_operations();
+// The operations, of which each runs the variant that is fastest here. That is measured, in a
+// millisecond or less, when the operation is first run or asked for its choice: who uses two of
+// them does not wait for eleven. A wider variant must win by a twentieth, so that variants equal
+// but for noise give the same choice each time.
+const Operations& native_operations();
 
 }  // namespace xenferry::engine

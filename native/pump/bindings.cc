@@ -27,7 +27,7 @@ namespace xenferry::pump {
 
 namespace {
 
-constexpr std::uint32_t kAbiVersion = 4;
+constexpr std::uint32_t kAbiVersion = 5;
 
 GuestRam ram_of(const Napi::Array& windows) {
   std::vector<Window> spans;
@@ -62,7 +62,7 @@ class Sender : public Napi::ObjectWrap<Sender> {
   explicit Sender(const Info& info)
       : ObjectWrap(info),
         windows_(Napi::Persistent(option(info, "windows").As<Napi::Object>())),
-        pump_(ram_of(option(info, "windows").As<Napi::Array>()), engine::measured_operations(),
+        pump_(ram_of(option(info, "windows").As<Napi::Array>()), engine::native_operations(),
               whole(info[0].As<Napi::Object>(), "bytesPerSecondMax"), digests_of(info)) {}
 
   static Napi::Function define(Napi::Env env) {
@@ -120,12 +120,11 @@ class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
   static IterationPlan plan_of(const Napi::Object& job) {
     engine::ConstBytes populated;
     if (job.Has("populated")) populated = bytes_of(job.Get("populated"));
-    auto counters = job.Get("counters").As<Napi::BigUint64Array>();
     return {
         .dirty = bytes_of(job.Get("dirty")),
         .populated = populated,
         .elides_zero_pages = job.Get("elidesZeroPages").As<Napi::Boolean>().Value(),
-        .counters = Counters{{counters.Data(), counters.ElementLength()}},
+        .counters = counters_of(job),
     };
   }
 
@@ -175,7 +174,7 @@ class IterationHandle : public Napi::ObjectWrap<IterationHandle> {
   Iteration iteration_;
 };
 
-// receivePages({ fd, fileAccess?, ram, offset, type, bodyBytes, threadCount, cancel })
+// receivePages({ fd, fileAccess?, ram, offset, type, bodyBytes, threadCount, counters, cancel })
 Napi::Value receive_pages(const Info& info) {
   const auto job = info[0].As<Napi::Object>();
   const int fd = fd_of(job, "fd");
@@ -185,19 +184,20 @@ Napi::Value receive_pages(const Info& info) {
                               static_cast<std::uint32_t>(whole(job, "bodyBytes"))};
   const std::size_t thread_count = whole(job, "threadCount");
   const Cancel& cancel = CancelHandle::of(job.Get("cancel"));
+  const Counters counters = counters_of(job);
   std::optional<FileAccess> access;
   if (job.Has("fileAccess")) access = access_of(job.Get("fileAccess"));
   const auto work = [=, &ram, &cancel]() -> ReceivedFrom {
     const auto run = [&](PageSource& source) {
-      return ReceivePump{source, ram, engine::measured_operations(), offset}.run(first,
-                                                                                 thread_count);
+      return ReceivePump{source, ram, engine::native_operations(), offset, counters}.run(
+          first, thread_count);
     };
     if (access.has_value()) {
       ImageSource image{fd, offset, *access, cancel};
       const Received received = run(image);
       return {received, image.direct_bytes()};
     }
-    Inlet inlet{fd, cancel};
+    Inlet inlet{fd, cancel, counters};
     StreamSource stream{inlet};
     return {run(stream), 0};
   };
@@ -220,7 +220,7 @@ Napi::Value checksum_pages_of_file(const Info& info) {
     ranges.push_back({static_cast<std::uint64_t>(offsets[index]), page_counts[index]});
   }
   const auto work = [=, &cancel, ranges = std::move(ranges)] {
-    checksum_file(fd, ranges, out_crcs, engine::measured_operations(), thread_count, cancel);
+    checksum_file(fd, ranges, out_crcs, engine::native_operations(), thread_count, cancel);
     return out_crcs.size();
   };
   const auto to_js = [](Napi::Env env, std::size_t count) {

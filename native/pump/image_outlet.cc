@@ -22,7 +22,9 @@ constexpr std::size_t kFrontBytes =
     (engine::kHeadBytes + engine::kPfnWordBytes * kBatchPagesMax + engine::kPageBytes - 1) /
         engine::kPageBytes * engine::kPageBytes;
 
-ssize_t write_some(int fd, std::uint64_t offset, std::span<const iovec> parts) {
+ssize_t write_some(int fd, std::uint64_t offset, std::span<const iovec> parts,
+                   const Counters& counters) {
+  const Timed timed{counters, Counters::kWriteNs};
   const std::size_t count = std::min(parts.size(), kIovecsMax);
   return pwritev(fd, parts.data(), static_cast<int>(count), static_cast<off_t>(offset));
 }
@@ -37,7 +39,7 @@ bool are_aligned(std::span<const iovec> parts) {
 
 ImageOutlet::ImageOutlet(ImageFile& file) : file_(file), front_(kFrontBytes) {}
 
-std::uint64_t ImageOutlet::send(std::span<iovec> parts) {
+std::uint64_t ImageOutlet::send(std::span<iovec> parts, const Counters& counters) {
   const std::uint64_t page_bytes = bytes_of(parts.subspan(1));
   const ImageFile::Place place = file_.claim(parts.front().iov_len, page_bytes);
   const std::span<std::byte> front = make_front(place, parts.front());
@@ -45,12 +47,12 @@ std::uint64_t ImageOutlet::send(std::span<iovec> parts) {
     // A first page that is shared with the record before it.
     const std::size_t shared = -place.offset % engine::kPageBytes;
     iovec part = {front.data(), shared};
-    write_cached(place.offset, {&part, 1});
+    write_cached(place.offset, {&part, 1}, counters);
     parts.front() = {front.data() + shared, front.size() - shared};
-    write_direct(place.offset + shared, parts);
+    write_direct(place.offset + shared, parts, counters);
   } else {
     parts.front() = {front.data(), front.size()};
-    write_cached(place.offset, parts);
+    write_cached(place.offset, parts, counters);
   }
   return front.size() + page_bytes;
 }
@@ -71,23 +73,24 @@ std::span<std::byte> ImageOutlet::make_front(const ImageFile::Place& place, cons
 }
 
 // Writes whole pages past the page cache, as long as that can be done.
-void ImageOutlet::write_direct(std::uint64_t offset, std::span<iovec> parts) {
+void ImageOutlet::write_direct(std::uint64_t offset, std::span<iovec> parts,
+                               const Counters& counters) {
   bool are_copies = file_.needs_copies() || !are_aligned(parts);
-  if (are_copies) parts = copied(parts);
+  if (are_copies) parts = copied(parts, counters);
   while (!parts.empty()) {
     const int fd = file_.direct_fd();
     if (fd < 0) {
-      write_cached(offset, parts);
+      write_cached(offset, parts, counters);
       return;
     }
-    const ssize_t written = write_some(fd, offset, parts);
+    const ssize_t written = write_some(fd, offset, parts, counters);
     if (written >= 0) {
       file_.count_direct(static_cast<std::uint64_t>(written));
       offset += static_cast<std::uint64_t>(written);
       parts = without(parts, static_cast<std::size_t>(written));
     } else if (errno == EFAULT && !are_copies) {
       file_.need_copies();
-      parts = copied(parts);
+      parts = copied(parts, counters);
       are_copies = true;
     } else if (errno == EINVAL) {
       file_.give_up_direct();
@@ -97,9 +100,10 @@ void ImageOutlet::write_direct(std::uint64_t offset, std::span<iovec> parts) {
   }
 }
 
-void ImageOutlet::write_cached(std::uint64_t offset, std::span<iovec> parts) {
+void ImageOutlet::write_cached(std::uint64_t offset, std::span<iovec> parts,
+                               const Counters& counters) {
   while (!parts.empty()) {
-    const ssize_t written = write_some(file_.fd(), offset, parts);
+    const ssize_t written = write_some(file_.fd(), offset, parts, counters);
     if (written >= 0) {
       offset += static_cast<std::uint64_t>(written);
       parts = without(parts, static_cast<std::size_t>(written));
@@ -110,7 +114,8 @@ void ImageOutlet::write_cached(std::uint64_t offset, std::span<iovec> parts) {
 }
 
 // The same octets in memory of this thread.
-std::span<iovec> ImageOutlet::copied(std::span<iovec> parts) {
+std::span<iovec> ImageOutlet::copied(std::span<iovec> parts, const Counters& counters) {
+  const Timed timed{counters, Counters::kCopyNs};
   if (copies_ == nullptr) {
     copies_ = std::make_unique<AlignedBuffer>(kFrontBytes + kBatchPagesMax * engine::kPageBytes);
   }

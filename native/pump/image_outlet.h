@@ -16,13 +16,13 @@ class ImageOutlet final : public RecordOutlet {
  public:
   explicit ImageOutlet(ImageFile& file);
 
-  std::uint64_t send(std::span<iovec> parts) override;
+  std::uint64_t send(std::span<iovec> parts, const Counters& counters) override;
 
  private:
   std::span<std::byte> make_front(const ImageFile::Place& place, const iovec& head);
-  void write_direct(std::uint64_t offset, std::span<iovec> parts);
-  void write_cached(std::uint64_t offset, std::span<iovec> parts);
-  std::span<iovec> copied(std::span<iovec> parts);
+  void write_direct(std::uint64_t offset, std::span<iovec> parts, const Counters& counters);
+  void write_cached(std::uint64_t offset, std::span<iovec> parts, const Counters& counters);
+  std::span<iovec> copied(std::span<iovec> parts, const Counters& counters);
 
   ImageFile& file_;
   // What goes before the pages: as far from the start of a page here as in the file.

@@ -7,6 +7,7 @@
 
 #include "../engine/types.h"
 #include "cancel.h"
+#include "counters.h"
 #include "receive.h"
 
 namespace xenferry::pump {
@@ -24,6 +25,12 @@ inline int fd_of(const Napi::Object& object, const char* name) {
 inline engine::Bytes bytes_of(const Napi::Value& value) {
   auto array = value.As<Napi::Uint8Array>();
   return {array.Data(), array.ByteLength()};
+}
+
+// Entries as in counters.h, of { counters }, which the caller keeps alive.
+inline Counters counters_of(const Napi::Object& object) {
+  auto words = object.Get("counters").As<Napi::BigUint64Array>();
+  return Counters{{words.Data(), words.ElementLength()}};
 }
 
 // new Cancel(), then fire() from any moment on.

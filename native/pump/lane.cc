@@ -37,13 +37,13 @@ std::uint64_t Lane::run(Iteration& iteration, RecordOutlet& outlet, const Cancel
     choose_types(plan);
     has_copies_ = false;
     if (digests_pages()) {
-      drop_unchanged(plan);
+      drop_unchanged(plan.counters);
     } else if (parts_.digests != nullptr) {
       forget_digests();
     }
     const std::size_t pages = batch_.pfns().size();
     if (pages == 0) continue;
-    const std::uint64_t batch_bytes = send_batch(outlet, cancel);
+    const std::uint64_t batch_bytes = send_batch(plan.counters, outlet, cancel);
     const std::size_t data_pages = batch_.data_pfns().size();
     plan.counters.add(Counters::kPagesSent, data_pages);
     plan.counters.add(Counters::kPagesAllocateOnly, pages - data_pages);
@@ -62,11 +62,12 @@ void Lane::choose_types(const IterationPlan& plan) {
     }
   }
   batch_.collect_data_pfns();
-  if (plan.elides_zero_pages) name_zero_pages();
+  if (plan.elides_zero_pages) name_zero_pages(plan.counters);
 }
 
 // Takes the data from pages of zeros.
-void Lane::name_zero_pages() {
+void Lane::name_zero_pages(const Counters& counters) {
+  const Timed timed{counters, Counters::kZeroNs};
   std::array<std::uint32_t, kBatchPagesMax> indexes;
   std::array<std::uint8_t, kBatchPagesMax> is_zero;
   std::size_t tested = 0;
@@ -84,7 +85,8 @@ void Lane::name_zero_pages() {
 }
 
 // Copies the batch's data pages, one behind the other.
-void Lane::gather() {
+void Lane::gather(const Counters& counters) {
+  const Timed timed{counters, Counters::kCopyNs};
   std::array<std::uint32_t, kBatchPagesMax> indexes;
   copies_.resize(kBatchPagesMax * engine::kPageBytes);
   std::size_t copied = 0;
@@ -110,32 +112,41 @@ void Lane::forget_digests() {
 
 // Takes pages out of the batch that were last sent with the same content; the copies of the others
 // are what goes out.
-void Lane::drop_unchanged(const IterationPlan& plan) {
+void Lane::drop_unchanged(const Counters& counters) {
   std::array<std::uint32_t, kBatchPagesMax> indexes;
   std::array<std::uint8_t, kBatchPagesMax * engine::kDigestBytes> digests;
-  std::array<std::uint8_t, kBatchPagesMax> is_out{};
   const auto start = std::chrono::steady_clock::now();
-  gather();
-  const engine::ConstWords data_pfns = batch_.data_pfns();
-  const engine::Words copies = engine::Words(indexes).first(data_pfns.size());
+  gather(counters);
+  const engine::Words copies = engine::Words(indexes).first(batch_.data_pfns().size());
   std::iota(copies.begin(), copies.end(), 0);
-  parts_.operations.digest_pages.run()(copies_, copies, parts_.digests->key(), digests);
+  {
+    const Timed timed{counters, Counters::kChecksumNs};
+    parts_.operations.digest_pages.run()(copies_, copies, parts_.digests->key(), digests);
+  }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   if (!copies.empty()) {
     digest_cost_ = elapsed.count() / static_cast<double>(copies.size() * engine::kPageBytes);
   }
+  drop(digests, counters);
+  has_copies_ = true;
+}
+
+// Takes out the pages whose digest, one a data page, is that of what was last sent.
+void Lane::drop(engine::ConstBytes digests, const Counters& counters) {
+  const Timed timed{counters, Counters::kCopyNs};
+  std::array<std::uint8_t, kBatchPagesMax> is_out{};
+  const engine::ConstWords data_pfns = batch_.data_pfns();
   std::size_t kept = 0;
   std::size_t entry = 0;
-  for (const std::uint32_t copy : copies) {
+  for (std::size_t copy = 0; copy < data_pfns.size(); ++copy) {
     while (batch_.types()[entry] != kNotab) ++entry;
     const std::uint8_t* const digest = digests.data() + copy * engine::kDigestBytes;
     is_out[entry] = parts_.digests->is_unchanged(data_pfns[copy], digest) ? 1 : 0;
     if (is_out[entry++] == 0) keep_copy(copy, kept++);
   }
-  plan.counters.add(Counters::kPagesUnchanged, copies.size() - kept);
+  counters.add(Counters::kPagesUnchanged, data_pfns.size() - kept);
   batch_.remove(is_out);
   batch_.collect_data_pfns();
-  has_copies_ = true;
 }
 
 void Lane::keep_copy(std::size_t copy, std::size_t as) {
@@ -145,15 +156,19 @@ void Lane::keep_copy(std::size_t copy, std::size_t as) {
               copies_.begin() + static_cast<std::ptrdiff_t>(as * engine::kPageBytes));
 }
 
-std::uint64_t Lane::send_batch(RecordOutlet& outlet, const Cancel& cancel) {
+std::uint64_t Lane::send_batch(const Counters& counters, RecordOutlet& outlet,
+                               const Cancel& cancel) {
   const CompressionMode mode = parts_.compression.load(std::memory_order_relaxed);
   const auto start = std::chrono::steady_clock::now();
   const std::uint64_t data_bytes = batch_.data_pfns().size() * engine::kPageBytes;
   const bool packs = data_bytes > 0 && mode != CompressionMode::kNever &&
                      (mode == CompressionMode::kAlways || choice_.packs_next());
-  const std::span<iovec> record = packs ? packed_record() : plain_record();
-  parts_.throttle.await(bytes_of(record), cancel);
-  const std::uint64_t bytes = outlet.send(record);
+  const std::span<iovec> record = packs ? packed_record(counters) : plain_record();
+  {
+    const Timed timed{counters, Counters::kWaitNs};
+    parts_.throttle.await(bytes_of(record), cancel);
+  }
+  const std::uint64_t bytes = outlet.send(record, counters);
   if (data_bytes > 0) choice_.sent(data_bytes, packs, std::chrono::steady_clock::now() - start);
   return bytes;
 }
@@ -163,8 +178,9 @@ std::span<iovec> Lane::plain_record() {
   return has_copies_ ? batch_.record(copies(), encode) : batch_.record(parts_.ram, encode);
 }
 
-std::span<iovec> Lane::packed_record() {
-  if (!has_copies_) gather();
+std::span<iovec> Lane::packed_record(const Counters& counters) {
+  if (!has_copies_) gather(counters);
+  const Timed timed{counters, Counters::kCompressNs};
   if (packer_ == nullptr) packer_ = std::make_unique<PagePacker>();
   return batch_.packed_record(packer_->pack(copies()),
                               parts_.operations.encode_page_data_head.run());

@@ -38,15 +38,16 @@ class Lane {
 
  private:
   void choose_types(const IterationPlan& plan);
-  void name_zero_pages();
-  void gather();
+  void name_zero_pages(const Counters& counters);
+  void gather(const Counters& counters);
   bool digests_pages() const noexcept;
-  void drop_unchanged(const IterationPlan& plan);
+  void drop_unchanged(const Counters& counters);
   void forget_digests();
   void keep_copy(std::size_t copy, std::size_t as);
-  std::uint64_t send_batch(RecordOutlet& outlet, const Cancel& cancel);
+  void drop(engine::ConstBytes digests, const Counters& counters);
+  std::uint64_t send_batch(const Counters& counters, RecordOutlet& outlet, const Cancel& cancel);
   std::span<iovec> plain_record();
-  std::span<iovec> packed_record();
+  std::span<iovec> packed_record(const Counters& counters);
   engine::ConstBytes copies() const;
 
   LaneParts parts_;

@@ -8,8 +8,12 @@
 namespace xenferry::pump {
 
 ReceivePump::ReceivePump(PageSource& source, PageTarget& target,
-                         const engine::Operations& operations, std::uint64_t offset)
-    : source_(source), target_(target), walk_(source, target, operations, offset) {}
+                         const engine::Operations& operations, std::uint64_t offset,
+                         Counters counters)
+    : source_(source),
+      target_(target),
+      counters_(counters),
+      walk_(source, target, operations, offset) {}
 
 Received ReceivePump::run(RecordHeader first, std::size_t thread_count) {
   walk_.begin(first);
@@ -25,14 +29,26 @@ void ReceivePump::work() noexcept {
   try {
     Piece piece{source_.piece_pages()};
     while (take_turn(piece)) {
-      if (!piece.is_read) source_.fetch(piece);
-      piece.unpack();
-      target_.store(piece.pfns(), piece.pages());
+      finish(piece);
       land(piece);
     }
   } catch (...) {
     keep_failure();
   }
+}
+
+// Brings the pages of a claimed piece to where they belong.
+void ReceivePump::finish(Piece& piece) {
+  if (!piece.is_read) {
+    const Timed timed{counters_, Counters::kReadNs};
+    source_.fetch(piece);
+  }
+  if (!piece.packed.empty()) {
+    const Timed timed{counters_, Counters::kUnpackNs};
+    piece.unpack();
+  }
+  const Timed timed{counters_, Counters::kStoreNs};
+  target_.store(piece.pfns(), piece.pages());
 }
 
 // Claims a piece when it is this thread's turn; false where nothing is left to claim. A failure is
@@ -44,13 +60,23 @@ bool ReceivePump::take_turn(Piece& piece) noexcept {
       const std::lock_guard<std::mutex> state(state_);
       if (failure_ != nullptr) return false;
     }
-    if (!walk_.take(piece)) return false;
+    if (!claim(piece)) return false;
     await_order(piece);
     return true;
   } catch (...) {
     keep_failure();
     return false;
   }
+}
+
+// The next piece of the stream; false where there is none.
+bool ReceivePump::claim(Piece& piece) {
+  const Timed timed{counters_, Counters::kReadNs};
+  const std::uint64_t bytes_before = walk_.received().bytes;
+  const bool is_claimed = walk_.take(piece);
+  counters_.add(Counters::kBytes, walk_.received().bytes - bytes_before);
+  if (is_claimed) counters_.add(Counters::kPagesTaken, piece.count);
+  return is_claimed;
 }
 
 // Keeps the exception being handled, unless one was kept before.

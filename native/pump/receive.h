@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../engine/dispatch.h"
+#include "counters.h"
 #include "page_source.h"
 #include "page_target.h"
 #include "record_walk.h"
@@ -21,7 +22,7 @@ class ReceivePump {
  public:
   // `offset` is where the body after the first header starts in the stream.
   ReceivePump(PageSource& source, PageTarget& target, const engine::Operations& operations,
-              std::uint64_t offset);
+              std::uint64_t offset, Counters counters);
 
   // Receives the record that `first` (a PAGE_DATA) starts and all PAGE_DATA after it, with
   // `thread_count` threads, this one among them. Packed ones only where zstd is available.
@@ -37,6 +38,8 @@ class ReceivePump {
   };
 
   void work() noexcept;
+  void finish(Piece& piece);
+  bool claim(Piece& piece);
   bool take_turn(Piece& piece) noexcept;
   void keep_failure() noexcept;
   void await_order(const Piece& piece);
@@ -44,6 +47,7 @@ class ReceivePump {
 
   PageSource& source_;
   PageTarget& target_;
+  Counters counters_;
 
   // Belongs to the thread whose turn it is.
   std::mutex turn_;

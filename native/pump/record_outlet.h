@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "counters.h"
+
 namespace xenferry::pump {
 
 // Where one thread's records go.
@@ -14,8 +16,9 @@ class RecordOutlet {
   virtual ~RecordOutlet() = default;
 
   // Sends a record: its head, then its pages, if it has any; uses `parts` up. Returns how many
-  // octets went out, with what the outlet adds. Throws Failure TRANSPORT_LOST or kCancelled.
-  virtual std::uint64_t send(std::span<iovec> parts) = 0;
+  // octets went out, with what the outlet adds. `counters` get the time spent copying, writing and
+  // waiting. Throws Failure TRANSPORT_LOST or kCancelled.
+  virtual std::uint64_t send(std::span<iovec> parts, const Counters& counters) = 0;
 };
 
 // Octets of all `parts`.

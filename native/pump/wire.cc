@@ -70,13 +70,15 @@ Outlet::Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& canc
   widen(fd);
 }
 
-void Outlet::write_all(std::span<iovec> parts) {
+std::uint64_t Outlet::send(std::span<iovec> parts, const Counters& counters) {
+  const std::uint64_t bytes = bytes_of(parts);
   while (!parts.empty()) {
     if (cancel_.is_fired()) throw Failure::cancelled();
-    const ssize_t written = write_some(parts.first(std::min(parts.size(), kIovecsMax)));
+    const ssize_t written = write_some(parts.first(std::min(parts.size(), kIovecsMax)), counters);
     if (written >= 0) {
       parts = without(parts, static_cast<std::size_t>(written));
     } else if (errno == EAGAIN) {
+      const Timed timed{counters, Counters::kWaitNs};
       wait(fd_, POLLOUT, cancel_);
     } else if (errno == EFAULT && copies_.empty()) {
       copies_.resize(kCopiedBytesMax);
@@ -84,21 +86,18 @@ void Outlet::write_all(std::span<iovec> parts) {
       throw lost("writev");
     }
   }
-}
-
-std::uint64_t Outlet::send(std::span<iovec> parts) {
-  const std::uint64_t bytes = bytes_of(parts);
-  write_all(parts);
   return bytes;
 }
 
-ssize_t Outlet::write_some(std::span<const iovec> parts) {
+ssize_t Outlet::write_some(std::span<const iovec> parts, const Counters& counters) {
   iovec copy;
   if (!copies_.empty()) {
+    const Timed timed{counters, Counters::kCopyNs};
     copy = copy_of(parts);
     parts = std::span<const iovec>(&copy, 1);
   }
   const int count = static_cast<int>(parts.size());
+  const Timed timed{counters, Counters::kWriteNs};
   if (!position_.has_value()) return writev(fd_, parts.data(), count);
   const ssize_t written = pwritev(fd_, parts.data(), count, static_cast<off_t>(*position_));
   if (written > 0) *position_ += static_cast<std::uint64_t>(written);
@@ -127,27 +126,35 @@ std::size_t queued_bytes(int fd) noexcept {
   return static_cast<std::size_t>(queued);
 }
 
-Inlet::Inlet(int fd, const Cancel& cancel)
-    : fd_(fd), cancel_(cancel), is_blocking_((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0) {
+Inlet::Inlet(int fd, const Cancel& cancel, Counters counters)
+    : fd_(fd),
+      cancel_(cancel),
+      counters_(counters),
+      is_blocking_((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0) {
   clamp_window(fd);
 }
 
 std::size_t Inlet::read(std::span<std::byte> out) {
   std::size_t filled = 0;
   while (filled < out.size()) {
-    if (is_blocking_) wait(fd_, POLLIN, cancel_);
+    if (is_blocking_) wait_for_octets();
     const ssize_t count = ::read(fd_, out.data() + filled, out.size() - filled);
     if (count > 0) {
       filled += static_cast<std::size_t>(count);
     } else if (count == 0) {
       break;
     } else if (errno == EAGAIN) {
-      wait(fd_, POLLIN, cancel_);
+      wait_for_octets();
     } else if (errno != EINTR) {
       throw lost("read");
     }
   }
   return filled;
+}
+
+void Inlet::wait_for_octets() const {
+  const Timed timed{counters_, Counters::kWaitNs};
+  wait(fd_, POLLIN, cancel_);
 }
 
 }  // namespace xenferry::pump

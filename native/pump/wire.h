@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cancel.h"
+#include "counters.h"
 #include "record_outlet.h"
 
 // Octets to and from descriptors, blocking or not: sockets, pipes, files. A wait ends at once when
@@ -25,13 +26,10 @@ class Outlet final : public RecordOutlet {
   Outlet(int fd, std::optional<std::uint64_t> position, const Cancel& cancel);
 
   // Writes all parts in order, however little the kernel takes at a time; uses `parts` up.
-  // Throws Failure TRANSPORT_LOST or kCancelled.
-  void write_all(std::span<iovec> parts);
-
-  std::uint64_t send(std::span<iovec> parts) override;
+  std::uint64_t send(std::span<iovec> parts, const Counters& counters) override;
 
  private:
-  ssize_t write_some(std::span<const iovec> parts);
+  ssize_t write_some(std::span<const iovec> parts, const Counters& counters);
   iovec copy_of(std::span<const iovec> parts);
 
   int fd_;
@@ -48,15 +46,19 @@ std::size_t queued_bytes(int fd) noexcept;
 // Where a stream comes from.
 class Inlet {
  public:
-  Inlet(int fd, const Cancel& cancel);
+  // `counters` get the time spent waiting.
+  Inlet(int fd, const Cancel& cancel, Counters counters);
 
   // Fills `out`, or returns how many octets there were until the end.
   // Throws Failure TRANSPORT_LOST or kCancelled.
   std::size_t read(std::span<std::byte> out);
 
  private:
+  void wait_for_octets() const;
+
   int fd_;
   const Cancel& cancel_;
+  Counters counters_;
   // Reading would block past a cancellation: wait first.
   bool is_blocking_;
 };

@@ -15,7 +15,7 @@ using pump::CancelHandle;
 using pump::fd_of;
 using pump::whole;
 
-constexpr std::uint32_t kAbiVersion = 1;
+constexpr std::uint32_t kAbiVersion = 2;
 
 Napi::Object options_of(const Info& info) { return info[0].As<Napi::Object>(); }
 
@@ -31,7 +31,7 @@ class Sender : public Napi::ObjectWrap<Sender> {
       : ObjectWrap(info),
         options_(Napi::Persistent(options_of(info))),
         pump_(DomainHandle::of(options_of(info).Get("domain")),
-              PvSourceHandle::of(options_of(info).Get("pv")), engine::measured_operations(),
+              PvSourceHandle::of(options_of(info).Get("pv")), engine::native_operations(),
               whole(options_of(info), "bytesPerSecondMax")) {}
 
   static Napi::Function define(Napi::Env env) {
@@ -43,7 +43,6 @@ class Sender : public Napi::ObjectWrap<Sender> {
   // cancel }): octets sent.
   Napi::Value send(const Info& info) {
     const auto job = options_of(info);
-    auto counters = job.Get("counters").As<Napi::BigUint64Array>();
     const SendPlan plan = {
         .dirty = bytes_of(job.Get("dirty")),
         .deferred =
@@ -51,7 +50,7 @@ class Sender : public Napi::ObjectWrap<Sender> {
         .elides_zero_pages = flag(job, "elidesZeroPages"),
         .names_holes = flag(job, "namesHoles"),
         .keeps_superpages = flag(job, "keepsSuperpages"),
-        .counters = pump::Counters{{counters.Data(), counters.ElementLength()}},
+        .counters = pump::counters_of(job),
     };
     std::optional<std::uint64_t> position;
     if (job.Has("position")) position = whole(job, "position");

@@ -42,13 +42,14 @@ Napi::Value start_receive(const Info& info, Napi::Object owner, DomainMemory& me
   const pump::RecordHeader first = {static_cast<std::uint32_t>(whole(job, "type")),
                                     static_cast<std::uint32_t>(whole(job, "bodyBytes"))};
   const std::size_t thread_count = whole(job, "threadCount");
+  const pump::Counters counters = pump::counters_of(job);
   const pump::Cancel& cancel = pump::CancelHandle::of(job.Get("cancel"));
   const bool verifies = job.Get("verifies").As<Napi::Boolean>().Value();
   memory.set_mode(verifies ? DomainMemory::Mode::kVerify : DomainMemory::Mode::kStore);
   const auto work = [=, &memory, &cancel]() -> pump::ReceivedFrom {
-    pump::Inlet inlet{fd, cancel};
+    pump::Inlet inlet{fd, cancel, counters};
     pump::StreamSource stream{inlet};
-    pump::ReceivePump receiver{stream, memory, engine::measured_operations(), offset};
+    pump::ReceivePump receiver{stream, memory, engine::native_operations(), offset, counters};
     return {receiver.run(first, thread_count)};
   };
   return pump::PumpCall<decltype(work), decltype(&pump::received_to_js)>::start(

@@ -1,8 +1,6 @@
 #include "send.h"
 
 #include <algorithm>
-#include <chrono>
-#include <numeric>
 
 #include "pv_failure.h"
 
@@ -17,11 +15,6 @@ void defer(const SendPlan& plan, std::uint32_t pfn) {
 }
 
 constexpr std::uint32_t chunk_of(std::uint32_t pfn) { return pfn / pump::kBatchPagesMax; }
-
-std::uint64_t bytes_of(std::span<const iovec> record) {
-  return std::accumulate(record.begin(), record.end(), std::uint64_t{0},
-                         [](std::uint64_t sum, const iovec& part) { return sum + part.iov_len; });
-}
 
 }  // namespace
 
@@ -38,7 +31,10 @@ std::uint64_t DomainSendPump::send(const SendPlan& plan, pump::Outlet& outlet,
   std::uint64_t bytes = 0;
   std::uint64_t next_pfn = 0;
   while (const std::size_t found = scan(plan, next_pfn)) {
-    window_.load(found);
+    {
+      const pump::Timed timed{plan.counters, pump::Counters::kMapNs};
+      window_.load(found);
+    }
     for (std::size_t entry = 0; entry < window_.size();) {
       if (cancel.is_fired()) throw pump::Failure::cancelled();
       entry = fill_batch(plan, entry);
@@ -51,15 +47,13 @@ std::uint64_t DomainSendPump::send(const SendPlan& plan, pump::Outlet& outlet,
 
 // Takes the next dirty frames into the window; returns how many.
 std::size_t DomainSendPump::scan(const SendPlan& plan, std::uint64_t& next_pfn) {
-  const auto start = std::chrono::steady_clock::now();
+  const pump::Timed timed{plan.counters, pump::Counters::kScanNs};
   const engine::Words room = window_.room();
   const std::size_t found = operations_.scan_bitmap.run()(plan.dirty, next_pfn, room);
   for (const std::uint32_t pfn : room.first(found)) {
     plan.dirty[pfn / 8] &= static_cast<std::uint8_t>(~(1u << (pfn % 8)));
   }
   if (found > 0) next_pfn = std::uint64_t{room[found - 1]} + 1;
-  const std::chrono::nanoseconds elapsed = std::chrono::steady_clock::now() - start;
-  plan.counters.add(pump::Counters::kScanNs, static_cast<std::uint64_t>(elapsed.count()));
   return found;
 }
 
@@ -84,12 +78,13 @@ std::size_t DomainSendPump::fill_batch(const SendPlan& plan, std::size_t entry) 
   }
   batch_.take(count);
   std::copy_n(types.begin(), count, batch_.types().begin());
-  if (plan.elides_zero_pages) find_zero_pages();
+  if (plan.elides_zero_pages) find_zero_pages(plan.counters);
   return entry;
 }
 
 // Takes the data from the batch's pages of zeros. Page tables keep theirs: their type is wanted.
-void DomainSendPump::find_zero_pages() {
+void DomainSendPump::find_zero_pages(const pump::Counters& counters) {
+  const pump::Timed timed{counters, pump::Counters::kZeroNs};
   std::array<std::uint32_t, pump::kBatchPagesMax> numbers;
   std::array<std::uint8_t, pump::kBatchPagesMax> is_zero;
   std::size_t plain = 0;
@@ -120,9 +115,11 @@ std::uint64_t DomainSendPump::send_batch(const SendPlan& plan, pump::Outlet& out
   pages_.clear();
   for (const std::uint32_t number : page_numbers_) pages_.push_back(window_.page(number));
   const std::span<iovec> record = batch_.record(pages_, operations_.encode_page_data_head.run());
-  const std::uint64_t bytes = bytes_of(record);
-  throttle_.await(bytes, cancel);
-  outlet.write_all(record);
+  {
+    const pump::Timed timed{plan.counters, pump::Counters::kWaitNs};
+    throttle_.await(pump::bytes_of(record), cancel);
+  }
+  const std::uint64_t bytes = outlet.send(record, plan.counters);
   plan.counters.add(pump::Counters::kPagesSent, page_numbers_.size());
   plan.counters.add(pump::Counters::kPagesAllocateOnly,
                     batch_.pfns().size() - page_numbers_.size());

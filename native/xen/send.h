@@ -45,7 +45,7 @@ class DomainSendPump {
  private:
   std::size_t scan(const SendPlan& plan, std::uint64_t& next_pfn);
   std::size_t fill_batch(const SendPlan& plan, std::size_t entry);
-  void find_zero_pages();
+  void find_zero_pages(const pump::Counters& counters);
   std::uint64_t send_batch(const SendPlan& plan, pump::Outlet& outlet, const pump::Cancel& cancel);
 
   const engine::Operations& operations_;

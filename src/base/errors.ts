@@ -7,8 +7,9 @@ interface CodeMeaning {
 /**
  * The one table of codes. A sentence says what happened and what to do; facts go into `where`.
  *
- * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, LEGACY_, ORDER_, GUEST_,
- * TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, XL_, USAGE_.
+ * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, DIGEST_, LEGACY_, ORDER_,
+ * GUEST_, TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, REWRITE_, FIELD_,
+ * XL_, REPORT_, USAGE_.
  */
 const CODES = {
   STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
@@ -60,6 +61,12 @@ const CODES = {
   PAGE_DATA_VERIFY_NEW: stream("a page that was sent to compare had not been sent before"),
   PAGE_DATA_PFN: stream("the page data names a frame beyond 16 TiB"),
 
+  PAGE_DATA_DIGEST: stream("the memory is not the one that the digest was made of"),
+
+  DIGEST_NOT: stream("the file is no digest of memory, as 'xenferry digest' makes"),
+  DIGEST_VERSION: stream("the digest is of a version this program does not know"),
+  DIGEST_DAMAGED: stream("the digest itself is damaged; fetch it or make it again"),
+
   LEGACY_NOT: stream("the stream is no legacy one, from before Xen 4.6, as was said"),
   LEGACY_WIDTH: stream("the toolstack that wrote the stream had another width than was said"),
   LEGACY_GUEST_TYPE: stream("the stream is of the other type of guest than was said"),
@@ -105,6 +112,7 @@ const CODES = {
   GUEST_STATE: world("the guest refused its state records"),
   GUEST_PROTOCOL: world("the guest's program does not speak this version's control protocol"),
   GUEST_FRAMES: world("the guest's own tables name frames that are not its own"),
+  GUEST_PAGE_TABLES: stream("the guest's page tables are missing, or map too much to follow"),
   GUEST_PFN_RANGE: stream("the stream names a page outside the guest's memory"),
 
   TRANSPORT_ADDRESS: usage("the address is not understood"),
@@ -146,8 +154,22 @@ const CODES = {
   HELPER_ANSWER: world("libxl answered what no libxl answers, or what was not asked"),
   HELPER_LIBXL_GONE: world("libxl is gone, or no longer listens"),
 
+  REWRITE_REFUSED: stream(
+    "'verify' does not accept what would be written; '--force' has it written all the same",
+  ),
+  FIELD_UNKNOWN: usage(
+    "the image has no such field; 'xenferry inspect --paths' lists those it has",
+  ),
+  FIELD_DERIVED: usage(
+    "the field cannot be set: it is worked out from others, or says how the stream is written",
+  ),
+  FIELD_VALUE: usage("the value does not fit the field"),
+
   XL_FAILED: world("xl could not do it"),
   XL_OUTPUT: world("xl printed what this program does not understand"),
+
+  REPORT_INPUT: usage("the file cannot be made a report of"),
+  REPORT_PAGE: world("the report's page is not built; 'node setup.mjs' in the checkout builds it"),
 
   USAGE_ARGUMENT: usage("an argument is not valid"),
 } as const satisfies Record<string, CodeMeaning>;

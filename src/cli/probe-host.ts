@@ -64,11 +64,7 @@ type Move = Awaited<ReturnType<typeof moveOnce>>;
 
 async function moveOnce({ clock, engine: selectEngine, signal }: Context, runDir: string) {
   const { engine } = selectEngine();
-  const receiver = await receiverAt(
-    { kind: "local" },
-    { runDir },
-    { channels: 1, compression: "none" },
-  );
+  const receiver = await receiverAt({ kind: "local" }, { runDir }, { channels: 1 });
   const guest = await attachGuest(NAME, { runDir });
   const [connection] = await Promise.all([connect(receiver.address), rehearseMigration(engine)]);
   try {

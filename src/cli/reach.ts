@@ -21,7 +21,7 @@ export interface Reachable {
 export async function receiverAt(
   address: Address,
   context: Pick<Context, "runDir">,
-  { channels }: ChannelOptions,
+  { channels, profile }: ReceiverOptions,
 ): Promise<Reachable> {
   switch (address.kind) {
     case "tcp":
@@ -31,8 +31,28 @@ export async function receiverAt(
     case "ssh":
       return { address, forget: async () => undefined };
     case "local":
-      return channels === 1 ? localReceiver(context) : localReceiverWithChannels(context);
+      return localReceiverFor(context, { channels, profile });
   }
+}
+
+/** What a receiver that is started here is asked for. */
+export interface ReceiverOptions extends Pick<ChannelOptions, "channels"> {
+  /** Where the source's profile goes, if anywhere; the receiver's goes beside it. */
+  readonly profile?: string | undefined;
+}
+
+function localReceiverFor(context: Pick<Context, "runDir">, options: ReceiverOptions) {
+  const { channels, profile } = options;
+  const asked = profile === undefined ? [] : ["--profile", targetProfileName(profile)];
+  return channels === 1
+    ? localReceiver(context, ...asked)
+    : localReceiverWithChannels(context, ...asked);
+}
+
+/** Where the receiver's profile goes, beside the source's: "web.target.json". */
+function targetProfileName(profile: string): string {
+  const { dir, name, ext } = path.parse(profile);
+  return path.join(dir, `${name}.target${ext}`);
 }
 
 /** A receiver of our own, on the same registry, behind its standard input and output. */
@@ -43,11 +63,14 @@ function localReceiver(context: Pick<Context, "runDir">, ...more: readonly strin
 }
 
 /** The same with a socket for channels, in a folder that only this user can enter. */
-async function localReceiverWithChannels(context: Pick<Context, "runDir">): Promise<Reachable> {
+async function localReceiverWithChannels(
+  context: Pick<Context, "runDir">,
+  ...more: readonly string[]
+): Promise<Reachable> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "xenferry-"));
   const channels = { kind: "unix", path: path.join(folder, "channels") } as const;
   return {
-    ...localReceiver(context, "--channels-at", formatAddress(channels)),
+    ...localReceiver(context, "--channels-at", formatAddress(channels), ...more),
     dial: (signal) => connect(channels, signal),
     forget: () => rm(folder, { recursive: true, force: true }),
   };

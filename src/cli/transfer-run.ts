@@ -1,13 +1,14 @@
 import { MigrationError } from "../base/errors.ts";
 import type { GuestSource } from "../guest/types.ts";
-import { makeProfile, writeProfile } from "../migration/profile-file.ts";
-import type { ProfileFrame } from "../migration/profile-frame.ts";
+import type { ProfileContent, ProfileFrame } from "../migration/profile-frame.ts";
 import type { ProgressListener } from "../migration/progress.ts";
 import type { PumpOptions } from "../migration/pump.ts";
 import type { ChannelsUsed } from "../migration/source-channels.ts";
 import type { TransferOptions, TransferOutcome } from "../migration/transfer.ts";
 import type { Downtime, IterationStatistics, Profile } from "../report/profile.ts";
 import type { Context } from "./context.ts";
+import { describeError } from "./exit.ts";
+import { Operation } from "./operation.ts";
 import { policyOf, type TransferCliOptions } from "./transfer-options.ts";
 
 /** What the command is about. */
@@ -39,44 +40,33 @@ export async function runTransfer(
 ): Promise<Profile> {
   const { guest, options } = task;
   const { engine } = context.engine();
+  const { clock, signal } = context;
+  const policy = await policyOf(options);
   const display = context.display();
   const iterations: IterationStatistics[] = [];
+  const mode = options.live ? "live" : "non-live";
+  const operation = new Operation(context, {
+    profile: options.profile,
+    sent: { guest, engine },
+  });
   const onProgress: ProgressListener = (event) => {
     if (event.kind === "iteration") {
       iterations.push(event.statistics);
     }
+    operation.listener(event);
     display.listener(event);
   };
-  const frame: ProfileFrame = {
-    operation: task.operation,
-    engine,
-    guest: guest.config,
-    logDirty: guest.logDirty.method,
-    target: task.target,
-    startedAt: new Date(),
-  };
-  const policy = await policyOf(options);
-  const mode = options.live ? "live" : "non-live";
-  const startMs = context.clock.nowMs();
-  const finish = async (ending: ProfileEnding) => {
+  const frame = frameOf(task, { engine, startedAt: operation.startedAt });
+  const finish = (ending: ProfileEnding) => {
     display.stop();
-    const totals = {
-      iterations,
-      totalMs: context.clock.nowMs() - startMs,
-      totalPagesSent: iterations.reduce((sum, entry) => sum + entry.pagesSent, 0),
-      policy: { name: policy.name, parameters: { ...policy.parameters } },
-      mode,
-    } as const;
-    const profile = makeProfile(frame, { ...totals, ...ending });
-    if (options.profile !== undefined) {
-      await writeProfile(options.profile, profile);
-    }
-    return profile;
+    const totalPagesSent = iterations.reduce((sum, entry) => sum + entry.pagesSent, 0);
+    const named = { name: policy.name, parameters: { ...policy.parameters } };
+    return operation.end(frame, { iterations, totalPagesSent, policy: named, mode, ...ending });
   };
-  const { clock, signal } = context;
+  const { zeroPages, bandwidthMax: bytesPerSecondMax, skipUnchanged: skipsUnchanged } = options;
+  let result: TransferResult;
   try {
-    const { zeroPages, bandwidthMax: bytesPerSecondMax, skipUnchanged: skipsUnchanged } = options;
-    const result = await work({
+    result = await work({
       guest,
       engine,
       mode,
@@ -87,26 +77,29 @@ export async function runTransfer(
       zeroPages,
       throttles: options.throttle,
       pump: { bytesPerSecondMax, skipsUnchanged, ...task.file },
+      startMs: operation.startMs,
+      watch: operation.watch,
     });
-    const { directBytes } = result;
-    return await finish({ ...endingOf(result), ...(task.file && { directBytes }) });
   } catch (error) {
-    await finish(failureOf(error, iterations));
+    await finish(failureOf(error, iterations)).catch((second: unknown) => {
+      context.note(describeError(second, "text"));
+    });
     throw error;
   }
+  const { directBytes } = result;
+  return finish({ ...endingOf(result), ...(task.file && { directBytes }) });
 }
 
-type ProfileEnding = Pick<
-  Profile,
-  | "outcome"
-  | "errorCode"
-  | "stopReason"
-  | "pump"
-  | "directBytes"
-  | "channels"
-  | "compression"
-  | "downtime"
-  | "totalBytes"
+function frameOf(
+  { operation, guest, target }: TransferTask,
+  common: Pick<ProfileFrame, "engine" | "startedAt">,
+): ProfileFrame {
+  return { operation, guest: guest.config, logDirty: guest.logDirty.method, target, ...common };
+}
+
+type ProfileEnding = Omit<
+  ProfileContent,
+  "iterations" | "totalPagesSent" | "policy" | "mode" | "totalMs"
 >;
 
 function endingOf(result: TransferResult): ProfileEnding {

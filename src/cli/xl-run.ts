@@ -3,7 +3,7 @@ import type { XlTask } from "../xl/operation.ts";
 import { type AskedSettings, helperVariables } from "../xl/settings.ts";
 import type { Xl } from "../xl/xl.ts";
 import type { Context } from "./context.ts";
-import { SAVE_HELPER } from "./save-helper.ts";
+import { SAVE_HELPER } from "./xen-programs.ts";
 
 /** What `xl` is to be run with. */
 export interface XlRun {

@@ -40,6 +40,18 @@ export function xlHeader(configJson: string): XlHeader {
   };
 }
 
+/** The same header with another configuration, and what may stand behind that as it was. */
+export function withConfig(header: XlHeader, config: Uint8Array): XlHeader {
+  const { byteOrder, optionalData, config: before } = header;
+  const rest = optionalData.subarray(XL_CONFIG_HEAD_BYTES + (before?.length ?? 0));
+  const changed = new Uint8Array(XL_CONFIG_HEAD_BYTES + config.length + rest.length);
+  viewOf(changed).setUint32(0, config.length, byteOrder === "little");
+  changed.set(config, XL_CONFIG_HEAD_BYTES);
+  changed.set(rest, XL_CONFIG_HEAD_BYTES + config.length);
+  const placed = changed.subarray(XL_CONFIG_HEAD_BYTES, XL_CONFIG_HEAD_BYTES + config.length);
+  return { ...header, optionalData: changed, config: placed };
+}
+
 /** libxl's header as libxl writes it; `options` only for streams of other writers. */
 export function libxlHeader(options = 0): LibxlHeader {
   return {

@@ -11,6 +11,7 @@ import {
   type HvmSaveType,
   hvmSaveName,
 } from "../format/hvm-save.ts";
+import type { Layout } from "../format/layout.ts";
 import { msrName } from "../format/msr.ts";
 import { type BodySource, failure } from "./bodies.ts";
 import { type Decoded, type DecodedValue, decodeLayout, hexText } from "./layout.ts";
@@ -96,8 +97,7 @@ export function decodeHvmEntry({ name, content }: HvmEntry): Decoded {
     return content.length === 0 ? {} : { unusual_length: content.length };
   }
   const type = HVM_SAVE_TYPES[name];
-  const layout =
-    type.layouts.find(({ sizeBytes }) => sizeBytes === content.length) ?? type.layouts.at(-1)!;
+  const layout = layoutOf(type, content);
   const decoded = decodeLayout(layout, content);
   const unusual = isUsualLength(type, content.length) ? {} : { unusual_length: content.length };
   switch (name) {
@@ -115,6 +115,15 @@ export function decodeHvmEntry({ name, content }: HvmEntry): Decoded {
       return { ...decoded, ...unusual, ...rest };
     }
   }
+}
+
+/** How what an entry holds is laid out; `undefined` for END, and types that nothing is known of. */
+export function hvmEntryLayout({ name, content }: HvmEntry): Layout | undefined {
+  return name === undefined || name === "END" ? undefined : layoutOf(HVM_SAVE_TYPES[name], content);
+}
+
+function layoutOf({ layouts }: HvmSaveType, content: Uint8Array): Layout {
+  return layouts.find(({ sizeBytes }) => sizeBytes === content.length) ?? layouts.at(-1)!;
 }
 
 function entryAt(body: Uint8Array, offset: number): HvmEntry | undefined {

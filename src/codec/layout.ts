@@ -1,4 +1,7 @@
 import { type Field, type FieldKind, kindBytes, type Layout } from "../format/layout.ts";
+import { readScalar, type Scalar, type ScalarPlace } from "./scalar.ts";
+
+export { hexText } from "./scalar.ts";
 
 /**
  * What a structure's fields hold, by their names.
@@ -19,7 +22,7 @@ export function decodeLayout({ fields }: Layout, bytes: Uint8Array): Decoded {
       continue;
     }
     if (field.kind.type === "bits") {
-      Object.assign(decoded, decodeBits(field.kind.parts, bytes[field.offset]!));
+      Object.assign(decoded, decodeBits(field.kind.parts, bytes, field.offset));
     } else if (field.list === undefined) {
       decoded[field.name] = decodeKind(field.kind, bytes, field.offset);
     } else {
@@ -32,9 +35,57 @@ export function decodeLayout({ fields }: Layout, bytes: Uint8Array): Decoded {
   return decoded;
 }
 
-/** `0x` and the digits of a number without zeros before it. */
-export function hexText(value: number | bigint): string {
-  return `0x${value.toString(16)}`;
+/** Where a field is that holds one value: `timers[0].config`, from the start of the structure. */
+export interface LayoutField extends ScalarPlace {
+  readonly path: string;
+}
+
+/**
+ * The fields that {@link decodeLayout} decodes, one for each value.
+ *
+ * @param lengthBytes of the structure, as it was written.
+ */
+export function* layoutFields(
+  { fields }: Layout,
+  lengthBytes: number,
+): Generator<LayoutField, void, undefined> {
+  for (const field of fields) {
+    const { name, offset, kind, list } = field;
+    if (offset + fieldBytes(field) > lengthBytes) {
+      continue;
+    }
+    if (list === undefined) {
+      yield* kindFields(kind, name, offset);
+    } else {
+      for (let index = 0; index < list.count; index++) {
+        yield* kindFields(kind, `${name}[${index}]`, offset + index * list.strideBytes);
+      }
+    }
+  }
+}
+
+function* kindFields(
+  kind: FieldKind,
+  path: string,
+  offset: number,
+): Generator<LayoutField, void, undefined> {
+  switch (kind.type) {
+    case "integer":
+    case "octets":
+      yield { path, offset, scalar: kind };
+      break;
+    case "bits":
+      yield* bitFields(kind.parts).map(({ path: name, scalar }) => ({
+        path: name,
+        offset,
+        scalar,
+      }));
+      break;
+    case "struct":
+      for (const inner of layoutFields(kind.layout, kind.layout.sizeBytes)) {
+        yield { ...inner, path: `${path}.${inner.path}`, offset: offset + inner.offset };
+      }
+  }
 }
 
 function fieldBytes({ kind, list }: Field): number {
@@ -46,40 +97,29 @@ function fieldBytes({ kind, list }: Field): number {
 function decodeKind(kind: FieldKind, bytes: Uint8Array, offset: number): DecodedValue {
   switch (kind.type) {
     case "integer":
-      return decodeInteger(kind, bytes.subarray(offset, offset + kind.bytes));
     case "octets":
-      return Buffer.from(bytes.subarray(offset, offset + kind.bytes)).toString("hex");
+      return readScalar(bytes, { scalar: kind, offset });
     case "bits":
-      return decodeBits(kind.parts, bytes[offset]!);
+      return decodeBits(kind.parts, bytes, offset);
     case "struct":
       return decodeLayout(kind.layout, bytes.subarray(offset, offset + kind.layout.sizeBytes));
   }
 }
 
-function decodeInteger(
-  { base, signed, bytes: byteCount }: Extract<FieldKind, { type: "integer" }>,
-  bytes: Uint8Array,
-): string | number {
-  let value = 0n;
-  for (let index = byteCount - 1; index >= 0; index--) {
-    value = (value << 8n) | BigInt(bytes[index]!);
-  }
-  if (base === "hex") {
-    return hexText(value);
-  }
-  const number = signed ? BigInt.asIntN(byteCount * 8, value) : value;
-  return byteCount > 4 ? number.toString() : Number(number);
+type BitParts = Extract<FieldKind, { type: "bits" }>["parts"];
+
+function decodeBits(parts: BitParts, bytes: Uint8Array, offset: number): Decoded {
+  const decoded = bitFields(parts).map(
+    ({ path, scalar }) => [path, readScalar(bytes, { scalar, offset })] as const,
+  );
+  return Object.fromEntries(decoded);
 }
 
-function decodeBits(
-  parts: readonly (readonly [name: string, bits: number])[],
-  octet: number,
-): Readonly<Record<string, number>> {
-  let rest = octet;
-  const decoded: Record<string, number> = {};
-  for (const [name, bitCount] of parts) {
-    decoded[name] = rest & (2 ** bitCount - 1);
-    rest >>= bitCount;
-  }
-  return decoded;
+function bitFields(parts: BitParts): readonly { readonly path: string; readonly scalar: Scalar }[] {
+  let shift = 0;
+  return parts.map(([path, bits]) => {
+    const scalar = { type: "bits", shift, bits } as const;
+    shift += bits;
+    return { path, scalar };
+  });
 }

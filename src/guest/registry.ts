@@ -85,11 +85,16 @@ export async function openRegistry(runDir: string): Promise<Registry> {
 
 /** @throws MigrationError GUEST_CONFIG unless `name` can be a guest's. */
 export function checkGuestName(name: string): void {
-  const bare = name.endsWith(INCOMING_SUFFIX) ? name.slice(0, -INCOMING_SUFFIX.length) : name;
+  const bare = arrivedName(name);
   if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(bare) || bare.length > GUEST_NAME_CHARS_MAX) {
     const reason = `at most ${GUEST_NAME_CHARS_MAX} of A-Z a-z 0-9 . _ - and no . or - first`;
     throw new MigrationError("GUEST_CONFIG", { key: "name", value: name, reason });
   }
+}
+
+/** The name that a guest which may be on its way in will have once it is here. */
+export function arrivedName(name: string): string {
+  return name.endsWith(INCOMING_SUFFIX) ? name.slice(0, -INCOMING_SUFFIX.length) : name;
 }
 
 class FolderRegistry implements Registry {

@@ -2,4 +2,4 @@
 import { openXenBackend } from "../xen/backend.ts";
 import { runHelperProcess } from "./process.ts";
 
-await runHelperProcess(openXenBackend);
+void runHelperProcess(openXenBackend);

@@ -1,10 +1,11 @@
 import { unreachable } from "../base/assert.ts";
 import type { MigrationError } from "../base/errors.ts";
 import { encodeP2mFrames, encodeTscInfo } from "../codec/bodies.ts";
-import type { PageDataEvent, StreamEvent, XlHeaderEvent } from "../codec/events.ts";
+import type { StreamEvent, XlHeaderEvent } from "../codec/events.ts";
 import { domainHeader, imageHeader, libxlHeader } from "../codec/headers.ts";
+import { madePageData, madeRecord, type RecordDraft } from "../codec/made-events.ts";
 import { CONVERTED_XEN } from "../format/legacy.ts";
-import { GUEST_TYPE, PAGE_DATA_HEAD_BYTES, PFN_WORD_BYTES } from "../format/libxc.ts";
+import { GUEST_TYPE } from "../format/libxc.ts";
 import { LIBXL_OPT_LEGACY_MASK } from "../format/libxl.ts";
 import { XL_MANDATORY_STREAM_V2_MASK } from "../format/xl.ts";
 import { CheckpointPages, type PageKeeper } from "./checkpoint-pages.ts";
@@ -23,8 +24,6 @@ import {
   libxlRecord,
   paramsRecords,
   pvInfoRecord,
-  type RecordDraft,
-  recordEvent,
   tailRecords,
 } from "./records.ts";
 
@@ -111,7 +110,7 @@ class Conversion {
     }
     if (format === "libxl") {
       yield { kind: "libxl-header", offset, header: libxlHeader(LIBXL_OPT_LEGACY_MASK) };
-      yield recordEvent(libxlRecord("LIBXC_CONTEXT"), offset);
+      yield madeRecord(libxlRecord("LIBXC_CONTEXT"), offset);
       yield { kind: "layer", layer: "libxc", offset };
     }
   }
@@ -172,7 +171,7 @@ class Conversion {
     const header = domainHeader(guestType, major, minor);
     yield { kind: "domain-header", offset, byteOrder: "little", header };
     if (guest === "hvm") {
-      yield recordEvent(libxcRecord("STATIC_DATA_END"), offset);
+      yield madeRecord(libxcRecord("STATIC_DATA_END"), offset);
     }
   }
 
@@ -213,31 +212,13 @@ class Conversion {
 }
 
 function eventsOf(drafts: readonly RecordDraft[], offset: number): readonly StreamEvent[] {
-  return drafts.map((draft) => recordEvent(draft, offset));
+  return drafts.map((draft) => madeRecord(draft, offset));
 }
 
 function converted(event: LegacyPagesEvent | LegacyTscEvent): StreamEvent {
   return event.kind === "tsc"
-    ? recordEvent(libxcRecord("X86_TSC_INFO", encodeTscInfo(event.info)), event.offset)
-    : pageDataEvent(event);
-}
-
-/** Of a batch; the body in one piece is for who inspects, and is not there. */
-function pageDataEvent({ offset, pfns, types, pages }: LegacyPagesEvent): PageDataEvent {
-  return {
-    kind: "page-data",
-    layer: "libxc",
-    offset,
-    byteOrder: "little",
-    bodyBytes: PAGE_DATA_HEAD_BYTES + pfns.length * PFN_WORD_BYTES + pages.length,
-    pfns,
-    types,
-    pages,
-    pagesOffset: offset,
-    reserved: 0,
-    reservedWordIndex: undefined,
-    body: new Uint8Array(0),
-  };
+    ? madeRecord(libxcRecord("X86_TSC_INFO", encodeTscInfo(event.info)), event.offset)
+    : madePageData(event, event.offset);
 }
 
 function withStreamV2({ header, ...event }: XlHeaderEvent): XlHeaderEvent {

@@ -1,29 +1,9 @@
 import { encodeHvmParams, encodePvInfo, encodeVcpuContext } from "../codec/bodies.ts";
-import type { RecordEvent } from "../codec/events.ts";
 import { encodeEmulatorPart, encodeXenstoreData } from "../codec/libxl-bodies.ts";
-import { recordName } from "../codec/record.ts";
-import { LIBXC_RECORD, paddedBytes } from "../format/libxc.ts";
+import type { RecordDraft } from "../codec/made-events.ts";
+import { LIBXC_RECORD } from "../format/libxc.ts";
 import { EMULATOR_ID, LIBXL_RECORD } from "../format/libxl.ts";
 import type { LegacyParam, LegacyPhysmap, LegacyTail, LegacyVcpu } from "./events.ts";
-
-/** A record as a reader of the converted stream would find it, but for its offset. */
-export type RecordDraft = Pick<RecordEvent, "layer" | "type" | "body">;
-
-/** The record as an event at `offset` of the legacy stream. */
-export function recordEvent({ layer, type, body }: RecordDraft, offset: number): RecordEvent {
-  return {
-    kind: "record",
-    layer,
-    offset,
-    type,
-    name: recordName(layer, type),
-    isOptional: false,
-    isInferred: false,
-    byteOrder: "little",
-    body,
-    padding: new Uint8Array(paddedBytes(body.length) - body.length),
-  };
-}
 
 export function libxcRecord(
   name: keyof typeof LIBXC_RECORD,

@@ -18,6 +18,7 @@ interface Chunk {
   readonly firstPfn: number;
   readonly states: Uint8Array;
   readonly crcs: Uint32Array | undefined;
+  readonly places: Float64Array | undefined;
 }
 
 /** What restoring makes of a frame. */
@@ -28,8 +29,8 @@ export interface FrameState {
 
 /** How {@link FrameStates} takes frames down. */
 export interface FrameStatesOptions {
-  /** Whether checksums of pages are kept, at four octets a frame. */
-  readonly checksums: "keep" | "none";
+  /** Whether checksums of pages are kept, at four octets a frame; and where they lie, at eight. */
+  readonly checksums: "keep" | "keep-with-places" | "none";
 }
 
 /**
@@ -91,11 +92,14 @@ export class FrameStates {
     return { pageType: state & TYPE_MASK, isPopulated: (state & POPULATED_MASK) !== 0 };
   }
 
-  /** Takes down the checksum of the page that `pfn` holds now. */
-  setCrc(pfn: number, crc: number): void {
+  /** Takes down the checksum of the page that `pfn` holds now, and its offset in the stream. */
+  setCrc(pfn: number, crc: number, place: number): void {
     const chunk = this.#chunkOf(pfn);
     if (chunk?.crcs !== undefined) {
       chunk.crcs[pfn - chunk.firstPfn] = crc;
+    }
+    if (chunk?.places !== undefined) {
+      chunk.places[pfn - chunk.firstPfn] = place;
     }
   }
 
@@ -107,13 +111,16 @@ export class FrameStates {
     return isPopulated ? chunk.crcs?.[at] : undefined;
   }
 
-  /** Calls `visit` with each frame that got memory, rising, and the checksum of its page. */
-  eachCrc(visit: (pfn: number, crc: number) => void): void {
+  /**
+   * Calls `visit` with each frame that got memory, rising: the checksum of its page, the type that
+   * came last, and where the page lies; -1 where it came without, or that is not kept.
+   */
+  eachCrc(visit: (pfn: number, crc: number, pageType: number, place: number) => void): void {
     const chunks = [...this.#chunks.values()].sort((one, other) => one.firstPfn - other.firstPfn);
-    for (const { firstPfn, states, crcs } of chunks) {
+    for (const { firstPfn, states, crcs, places } of chunks) {
       for (let at = 0; at < CHUNK_FRAMES; at++) {
         if (crcs !== undefined && (states[at]! & POPULATED_MASK) !== 0) {
-          visit(firstPfn + at, crcs[at]!);
+          visit(firstPfn + at, crcs[at]!, states[at]! & TYPE_MASK, places?.[at] ?? -1);
         }
       }
     }
@@ -136,11 +143,13 @@ export class FrameStates {
       return undefined;
     }
     const index = Math.floor(pfn / CHUNK_FRAMES);
-    const hasCrcs = this.#options.checksums === "keep";
+    const { checksums } = this.#options;
     const chunk: Chunk = {
       firstPfn: index * CHUNK_FRAMES,
       states: new Uint8Array(CHUNK_FRAMES),
-      crcs: hasCrcs ? new Uint32Array(CHUNK_FRAMES) : undefined,
+      crcs: checksums === "none" ? undefined : new Uint32Array(CHUNK_FRAMES),
+      places:
+        checksums === "keep-with-places" ? new Float64Array(CHUNK_FRAMES).fill(-1) : undefined,
     };
     this.#chunks.set(index, chunk);
     this.#last = chunk;

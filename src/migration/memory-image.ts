@@ -1,9 +1,10 @@
 import { PAGE_BYTES } from "../base/units.ts";
 import type { PageDataEvent } from "../codec/events.ts";
 import type { PageOperations } from "../engine/types.ts";
-import { hasStreamData, pageTypeName } from "../format/page-type.ts";
+import { hasStreamData, PAGE_TYPE, pageTypeName } from "../format/page-type.ts";
 import type { RandomAccess } from "../transport/image-file.ts";
 import { DistinctPages } from "./distinct-pages.ts";
+import { FinalMemory } from "./final-memory.ts";
 import { FrameTable, type PagePlace } from "./frame-table.ts";
 import { Iterations, type SentIteration } from "./iterations.ts";
 import { drawMemory, type MemoryMap } from "./memory-map.ts";
@@ -33,7 +34,7 @@ export interface FrameSummary {
 export interface MemoryDigest {
   /**
    * SHA-256 over every frame that has a page, rising: its number as 64 bits little-endian, then
-   * the page.
+   * the page. A frame that was only allocated has one of zeros.
    */
   readonly sha256: string;
   /** Frames whose page, not all zero, is that of another frame, too; all of them but one. */
@@ -88,7 +89,7 @@ export class MemoryImage {
       this.#frames.setTypeAt(slot, type);
       this.#iterations.take(pfn, { isAgain: count > 1, hasData: hasStreamData(type) });
       if (!hasStreamData(type)) {
-        this.#frames.setPlaceAt(slot, "none");
+        this.#takeWithoutData(slot, type);
         continue;
       }
       const page = pages.subarray(pageAt, pageAt + PAGE_BYTES);
@@ -100,6 +101,19 @@ export class MemoryImage {
         this.#frames.setPlaceAt(slot, pagesOffset + pageAt);
       }
       pageAt += PAGE_BYTES;
+    }
+  }
+
+  /**
+   * A frame that is only allocated holds zeros, or what came for it before.
+   *
+   * @source populate_pfns, xg_sr_restore.c
+   */
+  #takeWithoutData(slot: number, type: number): void {
+    if (type !== PAGE_TYPE.XALLOC) {
+      this.#frames.setPlaceAt(slot, "none");
+    } else if (this.#frames.placeAt(slot) === "none") {
+      this.#frames.setPlaceAt(slot, "zero");
     }
   }
 
@@ -186,6 +200,14 @@ export class MemoryImage {
     const page = await this.#readPage(this.#frames.placeAt(slot));
     const [pageType, sentTimes] = [this.#frames.typeAt(slot), this.#frames.countAt(slot)];
     return { pfn, pageType, sentTimes, page };
+  }
+
+  /**
+   * The frames that have memory at the end, with their pages. To be asked for once everything has
+   * been taken; usable until `close`, and only where pages are kept.
+   */
+  final(): FinalMemory {
+    return FinalMemory.of(this.#frames, this.#source);
   }
 
   /** Removes the temporary file, if there is one. Called once, whatever happened. */

@@ -41,7 +41,7 @@ export async function migrateGuest(options: MigrateOptions): Promise<MigrateOutc
   const { connection, guest, clock, onProgress, signal, dial } = options;
   const handshake = sourceHandshake(connection.source, connection.sink);
   const wanted = options.channels ?? { channels: 1, compression: "none" };
-  const channels = new SourceChannels({ handshake, dial, options: wanted, clock });
+  const channels = new SourceChannels({ handshake, dial, options: wanted, clock, onProgress });
   const giveUp = () => void connection.close();
   signal.addEventListener("abort", giveUp);
   try {

@@ -15,6 +15,7 @@ import {
   type PumpSender,
   pumpError,
 } from "../transport/pump-addon.ts";
+import { makeCounters } from "../transport/pump-counters.ts";
 import { drainPipe } from "./drain.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 import { randomDigestKey } from "./page-digests.ts";
@@ -26,6 +27,7 @@ import type {
   PumpOptions,
   SendPump,
 } from "./pump.ts";
+import { countsOf } from "./pump-counts.ts";
 
 /** How often progress is looked at (ms). */
 const PROGRESS_MS = 50;
@@ -35,10 +37,6 @@ const PAGES_PER_CHANNEL = 4 * BATCH_PAGES_MAX;
 
 /** Threads that write a file past the page cache: one prepares a batch while another waits. */
 const IMAGE_LANES = 2;
-
-/** Entries of the add-on's counters. Twin: native/pump/counters.h. */
-const COUNTER = { PAGES_SENT: 0, PAGES_ALLOCATE_ONLY: 1, PAGES_UNCHANGED: 2, BYTES: 3, SCAN_NS: 4 };
-const COUNTER_COUNT = 6;
 
 interface Parts {
   readonly addon: PumpAddon;
@@ -174,7 +172,7 @@ class Sending {
   readonly #addon: PumpAddon;
   readonly #iteration: PumpIteration;
   readonly #cancel: PumpCancel;
-  readonly #counters = new BigUint64Array(COUNTER_COUNT);
+  readonly #counters = makeCounters();
   readonly #running: Promise<void>[] = [];
   readonly #image: FileAccess | undefined;
   #directBytes = 0;
@@ -201,15 +199,7 @@ class Sending {
   }
 
   get counts(): PumpCounts {
-    const counters = this.#counters;
-    return {
-      pagesSent: Number(counters[COUNTER.PAGES_SENT]),
-      pagesAllocateOnly: Number(counters[COUNTER.PAGES_ALLOCATE_ONLY]),
-      pagesDeferred: 0,
-      pagesUnchanged: Number(counters[COUNTER.PAGES_UNCHANGED]),
-      bytes: Number(counters[COUNTER.BYTES]),
-      scanMs: Number(counters[COUNTER.SCAN_NS]) / 1e6,
-    };
+    return countsOf(this.#counters);
   }
 
   /** Has `channel` take part from now on. */

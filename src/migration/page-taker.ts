@@ -19,6 +19,7 @@ import {
   type ReceivedPages,
   type ReceiveJob,
 } from "../transport/pump-addon.ts";
+import { makeCounters, type PumpCounters } from "../transport/pump-counters.ts";
 import { throwIfInterrupted } from "./interruption.ts";
 
 /** Threads that take turns at reading and storing; more would wait for each other. */
@@ -35,6 +36,10 @@ interface Parts {
   readonly memory: () => SinkMemory;
   /** How pages of a file are read; `auto` unless said otherwise. */
   readonly fileAccess?: FileAccess | undefined;
+  /** Get what is taken and how long that takes, besides what others add to them. */
+  readonly counters?: PumpCounters | undefined;
+  /** Told before pages are taken. */
+  readonly onBegin?: () => void;
   /** Told of octets of pages that were read from a file past the page cache. */
   readonly onDirectBytes?: (byteCount: number) => void;
 }
@@ -64,7 +69,7 @@ export function takingAddon(engine: PageEngine, source: ByteSource): PumpAddon |
 
 async function takePages(
   addon: PumpAddon,
-  { source, signal, memory, fileAccess = "auto", onDirectBytes }: Parts,
+  { source, signal, memory, fileAccess = "auto", counters, onBegin, onDirectBytes }: Parts,
   first: PagesHandOver,
 ): Promise<PagesTaken | undefined> {
   const ram = ramFileOf(addon, memory());
@@ -76,6 +81,7 @@ async function takePages(
   if (direct === undefined || fd < 0) {
     throw new MigrationError("TRANSPORT_LOST", { offset: first.offset, closed: true });
   }
+  onBegin?.();
   try {
     const file = direct.isPositioned ? { fileAccess, threadCount: FILE_THREADS } : {};
     const taken = await receivePages({
@@ -86,6 +92,7 @@ async function takePages(
         receive: (job) => addon.receivePages({ ...job, ...file, ram }),
       },
       signal,
+      counters,
     });
     onDirectBytes?.(taken.directBytes);
     return taken;
@@ -110,8 +117,9 @@ export async function receivePages(work: {
   readonly pipe: Pick<DirectPipe, "fd" | "advance">;
   readonly receiver: PageReceiver;
   readonly signal: AbortSignal;
+  readonly counters?: PumpCounters | undefined;
 }): Promise<ReceivedPages> {
-  const { receiver, signal, pipe } = work;
+  const { receiver, signal, pipe, counters = makeCounters() } = work;
   const { offset, type, bodyBytes } = work.first;
   const cancel = receiver.makeCancel();
   const onAbort = () => cancel.fire();
@@ -120,8 +128,15 @@ export async function receivePages(work: {
     throwIfInterrupted(signal);
     const bodyOffset = offset + RECORD_HEADER_BYTES;
     const threadCount = Math.min(availableParallelism(), THREADS_MAX);
-    const job = { fd: pipe.fd, offset: bodyOffset, type, bodyBytes, threadCount, cancel };
-    const { value, failure } = await receiver.receive(job);
+    const { value, failure } = await receiver.receive({
+      fd: pipe.fd,
+      offset: bodyOffset,
+      type,
+      bodyBytes,
+      threadCount,
+      counters,
+      cancel,
+    });
     throwIfInterrupted(signal);
     if (value === undefined) {
       throw errorOf(failure!, offset);

@@ -82,7 +82,8 @@ export async function walkPageTables(start: WalkStart, readPage: ReadPage): Prom
     }
     const isLarge = level.hasLargePages && ((entry >> ENTRY_FLAGS.large) & 1n) === 1n;
     if (isLarge || level.level === 1) {
-      return arrived(start, steps, { base: pageBase(entry, level, format), pageBits: level.shift });
+      const base = entryPageBase(entry, level, format);
+      return arrived(start, steps, { base, pageBits: level.shift });
     }
     tableAddress = entry & ENTRY_ADDRESS_MASK;
   }
@@ -126,7 +127,11 @@ async function readEntry(
 }
 
 /** Where the page that an entry names starts. */
-function pageBase(entry: bigint, { shift, level }: PagingLevel, format: PagingFormat): bigint {
+export function entryPageBase(
+  entry: bigint,
+  { shift, level }: PagingLevel,
+  format: PagingFormat,
+): bigint {
   const base = entry & ENTRY_ADDRESS_MASK & ~((1n << BigInt(shift)) - 1n);
   const isPse36 = format.entryBytes === 4 && level > 1;
   return isPse36 ? base | (((entry >> PSE36_SHIFT) & PSE36_MASK) << 32n) : base;

@@ -46,6 +46,8 @@ export function createPortablePump(parts: Parts): SendPump {
   return { name: "portable", directBytes: 0, send, drain };
 }
 
+type Part = keyof PumpCounts["parts"];
+
 /** Buffers of one batch; free again when `idle` resolves. */
 class Slot {
   readonly head = new Uint8Array(HEAD_BYTES_MAX);
@@ -70,6 +72,7 @@ class Sending {
     pagesUnchanged: 0,
     bytes: 0,
     scanMs: 0,
+    parts: {} as Partial<Record<Part, number>>,
   };
 
   constructor(
@@ -99,11 +102,11 @@ class Sending {
         }
         firstPfn = found[found.length - 1]! + 1;
         const slot = this.#slots[batch % this.#slots.length]!;
-        await slot.idle;
+        await this.#timed("waitMs", () => slot.idle);
         await this.#sendBatch(found, slot);
         this.#job.onProgress(this.#counts);
       }
-      await Promise.all(this.#slots.map((slot) => slot.idle));
+      await this.#timed("waitMs", () => Promise.all(this.#slots.map((slot) => slot.idle)));
     } catch (error) {
       await Promise.allSettled(this.#slots.map((slot) => slot.idle));
       this.#slots.forEach((slot) => {
@@ -129,20 +132,32 @@ class Sending {
     return found;
   }
 
+  /** Does `work`, and adds the time it took to a part. */
+  async #timed<Value>(part: Part, work: () => Promise<Value>): Promise<Value> {
+    const { clock } = this.#parts;
+    const startMs = clock.nowMs();
+    const value = await work();
+    const { parts } = this.#counts;
+    parts[part] = (parts[part] ?? 0) + clock.nowMs() - startMs;
+    return value;
+  }
+
   async #sendBatch(found: Uint32Array, slot: Slot): Promise<void> {
     const pfns = this.#withoutDeferred(found);
     const types = this.#types.subarray(0, pfns.length);
     this.#assignTypes(pfns, types);
     if (this.#job.elidesZeroPages) {
-      await this.#elideZeroPages(pfns, types, slot);
+      await this.#timed("zeroMs", () => this.#elideZeroPages(pfns, types, slot));
     }
     const dataPfns = this.#withData(pfns, types);
-    if (this.#digests === undefined) {
+    const digests = this.#digests;
+    if (digests === undefined) {
       await this.#write({ pfns, types, pages: await this.#pagesOf(dataPfns, slot) }, slot);
       return;
     }
     const copies = await this.#copiesOf(dataPfns, slot);
-    const isUnchanged = this.#digests.findUnchanged(dataPfns, copies);
+    const find = async () => digests.findUnchanged(dataPfns, copies);
+    const isUnchanged = await this.#timed("checksumMs", find);
     await this.#write(dropUnchanged({ pfns, types, copies, isUnchanged }), slot);
     this.#counts.pagesUnchanged += isUnchanged.filter(Boolean).length;
   }
@@ -157,7 +172,7 @@ class Sending {
     const alignment = pagesBytes > 0 ? this.#alignment(headBytes) : [];
     const alignmentBytes = alignment.reduce((sum, part) => sum + part.length, 0);
     const bytes = alignmentBytes + headBytes + pagesBytes;
-    await this.#throttle.take(bytes, this.#job.signal);
+    await this.#timed("waitMs", () => this.#throttle.take(bytes, this.#job.signal));
     slot.idle = this.#parts.sink.write(...alignment, slot.head.subarray(0, headBytes), ...pages);
     slot.idle.catch(() => undefined);
     this.#counts.pagesSent += pagesBytes / PAGE_BYTES;
@@ -268,9 +283,11 @@ class Sending {
   /** Copies of the pages, in the slot. */
   async #copiesOf(pfns: Uint32Array, slot: Slot): Promise<Uint8Array> {
     const pages = slot.pages.subarray(0, pfns.length * PAGE_BYTES);
-    if (pfns.length > 0 && !this.#gatherMapped(pfns, pages)) {
-      await this.#parts.memory.gather(pfns, pages);
-    }
+    await this.#timed("copyMs", async () => {
+      if (pfns.length > 0 && !this.#gatherMapped(pfns, pages)) {
+        await this.#parts.memory.gather(pfns, pages);
+      }
+    });
     return pages;
   }
 

@@ -4,7 +4,7 @@ import { bitmapBytes } from "../base/units.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { LogDirty, SourceMemory } from "../guest/types.ts";
 import type { PrecopyPolicy } from "../model/policy.ts";
-import type { IterationStatistics } from "../report/profile.ts";
+import type { DirtyCurve, IterationStatistics } from "../report/profile.ts";
 import type { GuestThrottle } from "./guest-throttle.ts";
 import type { ProgressListener } from "./progress.ts";
 import { fullBitmap, type PumpCounts, type SendPump } from "./pump.ts";
@@ -21,7 +21,7 @@ export interface TransferredGuest {
 /** What the loop over iterations works with. */
 export interface MemoryTransferParts {
   readonly guest: TransferredGuest;
-  readonly engine: PageEngine;
+  readonly engine: Pick<PageEngine, "orBitmap">;
   readonly pump: SendPump;
   readonly policy: PrecopyPolicy;
   readonly clock: Clock;
@@ -30,6 +30,24 @@ export interface MemoryTransferParts {
   readonly zeroPages: ZeroPages;
   /** Slows the guest down where the loop does not converge; absent unless asked for. */
   readonly throttle?: GuestThrottle | undefined;
+  /** When the operation began, on `clock`; now unless given. */
+  readonly startMs?: number | undefined;
+  readonly watch?: IterationWatch | undefined;
+}
+
+/** Looks at iterations more closely, for profiles. */
+export interface IterationWatch {
+  /**
+   * The pages of `dirtyBitmap` are about to be sent: while the guest runs, or once it stands still,
+   * of which this is told before. Returns at once, and has kept what it needs of the bitmap.
+   */
+  begins(iteration: number, dirtyBitmap: Uint8Array, phase: IterationStatistics["phase"]): void;
+  /**
+   * The pages of a live iteration have been sent.
+   *
+   * @returns what was seen meanwhile; nothing is asked of the guest any more when it resolves.
+   */
+  ends(): Promise<DirtyCurve>;
 }
 
 /**
@@ -44,6 +62,8 @@ export class MemoryTransfer {
   readonly #dirty: Uint8Array;
   readonly #deferred: Uint8Array;
   readonly #startMs: number;
+  /** What times of iterations count from. */
+  readonly #originMs: number;
   /** Of the next iteration. */
   #iteration = 0;
   #bytesBefore = 0;
@@ -57,6 +77,7 @@ export class MemoryTransfer {
     this.#dirty = fullBitmap(pfnCount);
     this.#deferred = new Uint8Array(bitmapBytes(pfnCount));
     this.#startMs = parts.clock.nowMs();
+    this.#originMs = parts.startMs ?? this.#startMs;
     this.#waitingPages = pfnCount;
   }
 
@@ -105,6 +126,11 @@ export class MemoryTransfer {
     }
   }
 
+  /** Says to the watch what is going to be left, as far as is known; before the suspension. */
+  foreseeFinalCopy(): void {
+    this.#parts.watch?.begins(this.#iteration, this.#dirty, "stop-and-copy");
+  }
+
   /** Sends what is left of the suspended guest's memory; all of it where nothing was sent yet. */
   async finalCopy(): Promise<void> {
     const { clock } = this.#parts;
@@ -117,6 +143,7 @@ export class MemoryTransfer {
       ...statisticsOf(counts, durationMs),
       iteration: this.#iteration,
       phase: "stop-and-copy",
+      startMs: startMs - this.#originMs,
       pagesPlanned,
       dirtyPagesAtEnd: "unknown",
       logDirtyMs: 0,
@@ -137,11 +164,15 @@ export class MemoryTransfer {
   }
 
   async #liveIteration(): Promise<void> {
-    const { guest, clock } = this.#parts;
+    const { guest, clock, watch, pump, signal } = this.#parts;
     const startMs = clock.nowMs();
     const pagesPlanned = this.#waitingPages;
+    watch?.begins(this.#iteration, this.#dirty, "precopy");
     const counts = await this.#send(pagesPlanned);
-    await this.#parts.pump.drain(this.#parts.signal);
+    const acceptedMs = clock.nowMs();
+    await pump.drain(signal);
+    const drainMs = clock.nowMs() - acceptedMs;
+    const dirtyCurve = (await watch?.ends()) ?? [];
     this.#deferredPages += counts.pagesDeferred;
     const sentMs = clock.nowMs();
     const dirtyPagesAtEnd = await guest.logDirty.cleanDirty(this.#dirty);
@@ -152,11 +183,14 @@ export class MemoryTransfer {
       ...statisticsOf(counts, sentMs - startMs),
       iteration: this.#iteration,
       phase: "precopy",
+      startMs: startMs - this.#originMs,
+      parts: { ...counts.parts, drainMs },
       pagesPlanned,
       dirtyPagesAtEnd,
       logDirtyMs: endMs - sentMs,
       durationMs,
       dirtyPagesPerSecond: perSecond(dirtyPagesAtEnd, durationMs),
+      ...(dirtyCurve.length > 0 && { dirtyCurve }),
     });
   }
 
@@ -209,6 +243,7 @@ function statisticsOf(counts: PumpCounts, sendMs: number) {
     pagesUnchanged: counts.pagesUnchanged,
     bytes: counts.bytes,
     scanMs: counts.scanMs,
+    parts: counts.parts,
     sendMs,
     bytesPerSecond: perSecond(counts.bytes, sendMs),
   };

@@ -11,7 +11,7 @@ export type MigrationPhase =
   | "resume"
   | "done";
 
-/** What happens while a guest is saved, restored or migrated; for displays and tests. */
+/** What happens while a guest is saved, restored or migrated; for displays, profiles and tests. */
 export type ProgressEvent =
   | { readonly kind: "phase"; readonly phase: MigrationPhase }
   /** After each batch. Counts are of the running iteration; `bytes` of the whole stream. */
@@ -26,7 +26,9 @@ export type ProgressEvent =
   /** The policy's decision after an iteration. */
   | { readonly kind: "decision"; readonly action: string; readonly reason: string }
   /** Something else was reached, such as "channel 1 joined". */
-  | { readonly kind: "step"; readonly step: string };
+  | { readonly kind: "step"; readonly step: string }
+  /** Now and then at the receiving end: what has come, of the whole operation. */
+  | { readonly kind: "taken"; readonly pages: number; readonly bytes: number };
 
 /** Receives events synchronously; must not throw. */
 export type ProgressListener = (event: ProgressEvent) => void;

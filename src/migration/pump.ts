@@ -1,5 +1,6 @@
 import type { ByteSink } from "../base/io.ts";
 import { bitmapBytes } from "../base/units.ts";
+import type { IterationParts } from "../report/profile.ts";
 import type { FileAccess } from "../transport/pump-addon.ts";
 
 /** What one iteration sends. */
@@ -32,6 +33,8 @@ export interface PumpCounts {
   readonly pagesUnchanged: number;
   readonly bytes: number;
   readonly scanMs: number;
+  /** What the rest of its time went on. */
+  readonly parts: Omit<IterationParts, "drainMs">;
 }
 
 /** How pages are sent, whichever pump does it. */

@@ -1,11 +1,14 @@
 import type { Clock } from "../base/clock.ts";
 import type { PageEngine } from "../engine/types.ts";
 import type { GuestConfig, GuestSink } from "../guest/types.ts";
+import type { IntakeParts } from "../report/profile.ts";
 import type { ChannelDoor } from "../transport/channel-door.ts";
 import type { Connection } from "../transport/connection.ts";
 import { type TargetHandshake, targetHandshake } from "./handshake.ts";
+import { Intake } from "./intake.ts";
 import { orInterruption } from "./interruption.ts";
 import type { StreamVersion } from "./legacy.ts";
+import type { ProgressListener } from "./progress.ts";
 import { restoreStream } from "./restore.ts";
 import { TargetChannels } from "./target-channels.ts";
 
@@ -25,6 +28,7 @@ export interface ReceiveOptions {
   readonly streamVersion?: StreamVersion | undefined;
   /** Where channels besides the connection come in, if they can. */
   readonly door?: ChannelDoor | undefined;
+  readonly onProgress?: ProgressListener;
 }
 
 /** A guest that arrived. */
@@ -35,6 +39,8 @@ export interface ReceiveOutcome {
   readonly bytes: number;
   /** From the banner to the report. */
   readonly totalMs: number;
+  /** Where time went while pages came. */
+  readonly intake: IntakeParts;
 }
 
 /**
@@ -53,7 +59,8 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
   const handshake = targetHandshake(connection.source, connection.sink);
   let sink: GuestSink | undefined;
   let isPermitted = false;
-  const channels = new TargetChannels({ ...options, handshake, onFailure: giveUp });
+  const intake = new Intake(options.onProgress);
+  const channels = new TargetChannels({ ...options, handshake, intake, onFailure: giveUp });
   try {
     await handshake.sendBanner();
     const restored = await restoreStream({
@@ -66,19 +73,21 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
         return sink;
       },
       own: channels,
+      intake,
     });
     await channels.stop();
     await handshake.sendReady();
+    intake.reached("ready");
     await handshake.awaitPermission();
+    intake.reached("permitted");
     isPermitted = true;
     signal.removeEventListener("abort", giveUp);
-    await takeOver(restored.sink, handshake, {
-      name: restored.config.name,
-      startAs: options.startAs,
-    });
+    const { name } = restored.config;
+    await takeOver({ sink: restored.sink, handshake, intake }, { name, startAs: options.startAs });
     const pages = restored.pages + channels.pages;
     const bytes = restored.bytes + channels.bytes;
-    return { name: restored.config.name, pages, bytes, totalMs: clock.nowMs() - startMs };
+    const totalMs = clock.nowMs() - startMs;
+    return { name, pages, bytes, totalMs, intake: intake.parts };
   } catch (error) {
     await channels.stop();
     if (!isPermitted) {
@@ -88,19 +97,26 @@ export async function receiveGuest(options: ReceiveOptions): Promise<ReceiveOutc
   } finally {
     signal.removeEventListener("abort", giveUp);
     await channels.close();
+    intake.end();
     await sink?.cleanup();
   }
 }
 
+interface TakeOverParts {
+  readonly sink: GuestSink;
+  readonly handshake: TargetHandshake;
+  readonly intake: Intake;
+}
+
 /** The guest is ours: names and starts it, and says how that went. */
 async function takeOver(
-  sink: GuestSink,
-  handshake: TargetHandshake,
+  { sink, handshake, intake }: TakeOverParts,
   { name, startAs }: { readonly name: string; readonly startAs: "running" | "paused" },
 ): Promise<void> {
   try {
     await sink.rename(name);
     await sink.start(startAs);
+    intake.reached("started");
   } catch (error) {
     await handshake.sendReport("failed");
     await sink.destroy();
@@ -108,4 +124,5 @@ async function takeOver(
     throw error;
   }
   await handshake.sendReport("running").catch(() => undefined);
+  intake.reached("reported");
 }

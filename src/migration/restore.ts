@@ -5,7 +5,7 @@ import type { PageDataEvent, RecordEvent, StreamEvent } from "../codec/events.ts
 import { OrderRules } from "../codec/order.ts";
 import { xlConfigText } from "../codec/xl-reader.ts";
 import type { PageEngine } from "../engine/types.ts";
-import { LIBXC_RECORD } from "../format/libxc.ts";
+import { LIBXC_RECORD, RECORD_HEADER_BYTES } from "../format/libxc.ts";
 import {
   decodeIterationEnd,
   decodeOffer,
@@ -16,10 +16,13 @@ import {
 import { hasStreamData } from "../format/page-type.ts";
 import { configFromJson } from "../guest/config.ts";
 import type { GuestConfig, GuestSink, SinkMemory, StateRecord } from "../guest/types.ts";
+import type { IntakeParts } from "../report/profile.ts";
 import type { FileAccess } from "../transport/pump-addon.ts";
+import { Intake } from "./intake.ts";
 import { orInterruption } from "./interruption.ts";
 import { pullAnyVersion, type StreamVersion } from "./legacy.ts";
 import { pageTaker } from "./page-taker.ts";
+import type { ProgressListener } from "./progress.ts";
 
 /** What an image is read from and into. */
 export interface RestoreStreamOptions {
@@ -35,6 +38,8 @@ export interface RestoreStreamOptions {
   readonly streamVersion?: StreamVersion | undefined;
   /** What only a stream between two of ours has, and who acts on it. */
   readonly own?: OwnRecords;
+  /** Is told of what comes. */
+  readonly intake?: Intake;
 }
 
 /** Acts on records of ours; what it throws ends the reading. */
@@ -54,6 +59,8 @@ export interface RestoredStream {
   readonly bytes: number;
   /** Octets of pages that were read from a file past the page cache. */
   readonly directBytes: number;
+  /** Where time went while pages came. */
+  readonly intake: IntakeParts;
 }
 
 /**
@@ -65,8 +72,8 @@ export interface RestoredStream {
  * @source xg_sr_restore.c restore; libxl_stream_read.c
  */
 export async function restoreStream(options: RestoreStreamOptions): Promise<RestoredStream> {
-  const { source, engine, signal } = options;
-  const restoring = new Restoring(options.prepare, options.own);
+  const { source, engine, signal, intake = new Intake() } = options;
+  const restoring = new Restoring({ ...options, intake });
   const order = new OrderRules();
   let directBytes = 0;
   const takePages = pageTaker({
@@ -75,6 +82,8 @@ export async function restoreStream(options: RestoreStreamOptions): Promise<Rest
     signal,
     memory: () => restoring.memory,
     fileAccess: options.fileAccess,
+    counters: intake.counters,
+    onBegin: () => intake.memoryBegins(),
     onDirectBytes: (byteCount) => {
       directBytes += byteCount;
     },
@@ -89,12 +98,14 @@ export async function restoreStream(options: RestoreStreamOptions): Promise<Rest
     await restoring.take(event);
   }
   const { config, sink, pages } = await restoring.finish();
-  return { config, sink, pages, bytes: options.source.offset, directBytes };
+  const { parts } = intake;
+  return { config, sink, pages, bytes: options.source.offset, directBytes, intake: parts };
 }
 
 /** How a guest is restored from a file. */
-export interface RestoreOptions extends RestoreStreamOptions {
+export interface RestoreOptions extends Omit<RestoreStreamOptions, "intake"> {
   readonly startAs: "running" | "paused";
+  readonly onProgress?: ProgressListener;
 }
 
 /**
@@ -104,6 +115,7 @@ export interface RestoreOptions extends RestoreStreamOptions {
  */
 export async function restoreGuest(options: RestoreOptions): Promise<RestoredStream> {
   const { signal, startAs } = options;
+  const intake = new Intake(options.onProgress);
   let sink: GuestSink | undefined;
   const prepare = async (config: GuestConfig) => {
     sink = await options.prepare(config);
@@ -112,14 +124,16 @@ export async function restoreGuest(options: RestoreOptions): Promise<RestoredStr
   const giveUp = () => void options.source.close();
   signal.addEventListener("abort", giveUp);
   try {
-    const restored = await restoreStream({ ...options, prepare });
+    const restored = await restoreStream({ ...options, prepare, intake });
     await restored.sink.start(startAs);
+    intake.reached("started");
     return restored;
   } catch (error) {
     await sink?.destroy();
     throw orInterruption(signal, error);
   } finally {
     signal.removeEventListener("abort", giveUp);
+    intake.end();
     await sink?.cleanup();
   }
 }
@@ -131,9 +145,12 @@ const STATE_RECORDS: ReadonlySet<number> = new Set([
   LIBXC_RECORD.HVM_CONTEXT,
 ]);
 
+type RestoringParts = Pick<RestoreStreamOptions, "prepare" | "own"> & { readonly intake: Intake };
+
 class Restoring {
   readonly #prepare: RestoreStreamOptions["prepare"];
   readonly #own: OwnRecords | undefined;
+  readonly #intake: Intake;
   readonly #state: StateRecord[] = [];
   #config: GuestConfig | undefined;
   #sink: GuestSink | undefined;
@@ -141,9 +158,10 @@ class Restoring {
   #isVerifying = false;
   #pages = 0;
 
-  constructor(prepare: RestoreStreamOptions["prepare"], own: OwnRecords | undefined) {
+  constructor({ prepare, own, intake }: RestoringParts) {
     this.#prepare = prepare;
     this.#own = own;
+    this.#intake = intake;
   }
 
   async take(event: StreamEvent): Promise<void> {
@@ -151,6 +169,7 @@ class Restoring {
       case "xl-header":
         this.#config = configFromJson(configText(event.header.config));
         this.#sink = await this.#prepare(this.#config);
+        this.#intake.reached("guest");
         return;
       case "record":
         await (event.isOptional ? this.#takeOptional(event) : this.#takeRecord(event));
@@ -174,6 +193,7 @@ class Restoring {
   async finish() {
     const { config, sink } = this.#ready(0);
     await (this.#applied ?? sink.applyState(this.#state));
+    this.#intake.reached("restored");
     return { config, sink, pages: this.#pages };
   }
 
@@ -208,6 +228,7 @@ class Restoring {
 
   /** The state is complete: it is put in while the rest of the stream is read. */
   #applyState(): void {
+    this.#intake.reached("state");
     this.#applied = this.#ready(0).sink.applyState(this.#state);
     this.#applied.catch(() => undefined);
   }
@@ -216,8 +237,9 @@ class Restoring {
    * Stores the pages that have data. Pages without were never anything but zero, or belong to no
    * memory. What follows VERIFY repeats what was sent, for comparison only.
    */
-  async #takePages({ pfns, types, pages, offset }: PageDataEvent): Promise<void> {
+  async #takePages({ pfns, types, pages, offset, bodyBytes }: PageDataEvent): Promise<void> {
     const { sink } = this.#ready(offset);
+    this.#intake.memoryBegins();
     if (this.#isVerifying) {
       return;
     }
@@ -232,6 +254,7 @@ class Restoring {
         : pfns.filter((_, index) => hasStreamData(types[index]!));
     await sink.memory.scatter(dataPfns, pages);
     this.#pages += dataPfns.length;
+    this.#intake.took({ pages: dataPfns.length, bytes: RECORD_HEADER_BYTES + bodyBytes });
   }
 
   #ready(offset: number): { readonly config: GuestConfig; readonly sink: GuestSink } {

@@ -14,6 +14,7 @@ import {
 } from "../format/own.ts";
 import type { Connection } from "../transport/connection.ts";
 import type { SourceHandshake } from "./handshake.ts";
+import type { ProgressListener } from "./progress.ts";
 import type { Compression, PumpExtras, SendPump } from "./pump.ts";
 
 /** What the source would like to use where the receiver is one of ours. */
@@ -38,6 +39,7 @@ interface Parts {
   /** Opens one more connection to the receiver; absent where there is no way to. */
   readonly dial?: ((signal: AbortSignal) => Promise<Connection>) | undefined;
   readonly clock: Clock;
+  readonly onProgress: ProgressListener;
 }
 
 /** Most channels that are opened where they are added one after the other. */
@@ -119,6 +121,7 @@ export class SourceChannels {
       const { compression } = this.#parts.options;
       extras.pack(compression);
       this.#used = { ...this.#used, compression };
+      this.#parts.onProgress({ kind: "step", step: `packing pages: ${compression}` });
     }
     const count = Math.min(answer.channels, offer.channels);
     const numbers = Array.from({ length: Math.max(0, count - 1) }, (_, index) => index + 1);
@@ -163,6 +166,7 @@ export class SourceChannels {
       throw new MigrationError("TRANSPORT_CHANNEL", { channel });
     }
     extras.join(channel, connection.sink);
+    this.#parts.onProgress({ kind: "step", step: `channel ${channel} joined` });
     this.#used = { ...this.#used, channels: this.#used.channels + 1 };
   }
 }

@@ -6,6 +6,7 @@ import type { ByteOrder, Layer } from "../codec/steps.ts";
 import type { PageEngine } from "../engine/types.ts";
 import { hasStreamData } from "../format/page-type.ts";
 import type { XlSentenceName } from "../format/xl.ts";
+import type { FrameStates } from "./frame-states.ts";
 import { Trailing } from "./trailing.ts";
 import { MemoryChecksums } from "./verify-checksums.ts";
 import { allClauses, applyClauses, type Clause, type Tell } from "./verify-clauses.ts";
@@ -86,11 +87,19 @@ export class StreamVerifier {
   constructor(options: {
     readonly findingsMax?: number | undefined;
     readonly deepBy?: PageEngine | undefined;
+    /** Whether it is kept where pages lie; `deepBy` only. */
+    readonly places?: "keep" | "none";
   }) {
-    const { findingsMax = FINDINGS_MAX, deepBy } = options;
+    const { findingsMax = FINDINGS_MAX, deepBy, places } = options;
+    const checksums = places === "keep" ? "keep-with-places" : "keep";
     this.#findings = new FindingList(findingsMax);
-    this.#guest = new IncomingGuest({ checksums: deepBy === undefined ? "none" : "keep" });
+    this.#guest = new IncomingGuest({ checksums: deepBy === undefined ? "none" : checksums });
     this.checksums = deepBy && new MemoryChecksums(this.#guest, deepBy);
+  }
+
+  /** The first finding that is worse than suspicious, so far. */
+  get worst(): Finding | undefined {
+    return this.#findings.worst;
   }
 
   /** Whether pages are sent again to compare them. */
@@ -101,6 +110,21 @@ export class StreamVerifier {
   /** Whether the guest has page tables that Xen looks at. */
   get isPv(): boolean {
     return this.#guest.isPv;
+  }
+
+  /** As libxc's domain header says; `undefined` before it has come. */
+  get guestType(): number | undefined {
+    return this.#guest.guestType;
+  }
+
+  /** The guest's frames as restoring makes them. */
+  get frames(): FrameStates {
+    return this.#guest.frames;
+  }
+
+  /** What restore would stop at first; `undefined` where it would not. */
+  get refusal(): Breach | undefined {
+    return this.#findings.refusal;
   }
 
   /** The frame of a PV guest's start info, which {@link takeStartInfo} wants, if there is one. */

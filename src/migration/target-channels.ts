@@ -8,6 +8,7 @@ import type { ChannelDoor } from "../transport/channel-door.ts";
 import type { Connection } from "../transport/connection.ts";
 import { ChannelReader, type PageTaker } from "./channel-reader.ts";
 import type { TargetHandshake } from "./handshake.ts";
+import type { Intake } from "./intake.ts";
 import { pageTaker, takingAddon } from "./page-taker.ts";
 import type { OwnRecords } from "./restore.ts";
 
@@ -16,6 +17,8 @@ interface Parts {
   readonly engine: PageEngine;
   /** The main channel. */
   readonly connection: Connection;
+  /** Counts what comes. */
+  readonly intake: Intake;
   readonly door?: ChannelDoor | undefined;
   /** Told once, when a channel has failed: nothing more will come of the migration. */
   readonly onFailure: () => void;
@@ -53,7 +56,7 @@ export class TargetChannels implements OwnRecords {
 
   /** Says what of `offer` can be used here, and opens the door for it. @throws TRANSPORT_* */
   async offer(offer: Offer, memory: SinkMemory): Promise<void> {
-    const { handshake, connection, engine, door } = this.#parts;
+    const { handshake, connection, engine, door, intake } = this.#parts;
     const addon = memory.ramFd === undefined ? undefined : takingAddon(engine, connection.source);
     const token = new Uint8Array(randomBytes(TOKEN_BYTES));
     const isOpen = addon !== undefined && door !== undefined;
@@ -62,7 +65,13 @@ export class TargetChannels implements OwnRecords {
       const closing = new AbortController();
       this.#closing = closing;
       const taker = (source: ByteSource) =>
-        pageTaker({ source, engine, signal: closing.signal, memory: () => memory });
+        pageTaker({
+          source,
+          engine,
+          signal: closing.signal,
+          memory: () => memory,
+          counters: intake.counters,
+        });
       door?.open(token, (channel, joining) => {
         if (channel >= channels || !this.#join(channel, joining, taker(joining.source))) {
           void joining.close();

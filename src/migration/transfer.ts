@@ -9,7 +9,7 @@ import { choosePump } from "./choose-pump.ts";
 import { GuestThrottle } from "./guest-throttle.ts";
 import { createImageWriter } from "./image-writer.ts";
 import { orInterruption, throwIfInterrupted } from "./interruption.ts";
-import { MemoryTransfer, type ZeroPages } from "./precopy.ts";
+import { type IterationWatch, MemoryTransfer, type ZeroPages } from "./precopy.ts";
 import type { ProgressListener } from "./progress.ts";
 import type { PumpOptions, SendPump } from "./pump.ts";
 
@@ -29,6 +29,9 @@ export interface TransferOptions {
   readonly pump: PumpOptions;
   /** Whether the guest is slowed down where pre-copy does not converge. */
   readonly throttles?: boolean;
+  /** When the operation began, on `clock`; now unless given. */
+  readonly startMs?: number | undefined;
+  readonly watch?: IterationWatch | undefined;
   /** Called behind the stream's headers, before any page. */
   readonly beforePages?: (sink: ByteSink, pump: SendPump) => Promise<void>;
 }
@@ -95,6 +98,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     signal,
     zeroPages: options.zeroPages,
     throttle,
+    startMs: options.startMs,
+    watch: options.watch,
   });
   const isLive = options.mode === "live" && wasRunning;
   let stopReason = wasRunning ? "non-live" : "the guest does not run";
@@ -103,7 +108,10 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     await guest.logDirty.enable();
     stopReason = await memory.precopy();
     await memory.harvest();
+    memory.foreseeFinalCopy();
     await guest.rehearse();
+  } else {
+    memory.foreseeFinalCopy();
   }
   throwIfAborted();
 

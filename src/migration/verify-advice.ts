@@ -49,6 +49,7 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   PAGE_DATA_TABLE: WRITER,
   PAGE_DATA_MEMORY: "give the guest more memory in the configuration, or fetch the file again",
   PAGE_DATA_SCATTERED: DAMAGED,
+  PAGE_DATA_DIGEST: `if the guest has not run since, the file is damaged: ${FETCH_AGAIN}`,
   PAGE_DATA_VERIFY: "expected of pages that devices write to; of others, tell who maintains Xen",
   PAGE_DATA_VERIFY_NEW: WRITER,
   PAGE_DATA_PFN: DAMAGED,

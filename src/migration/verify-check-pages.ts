@@ -129,10 +129,10 @@ class ThreadedChecker implements PageChecker {
       throw pumpError(failure) ?? new MigrationError("MIGRATION_INTERRUPTED");
     }
     let taken = 0;
-    for (const { pfns, recordOffset: offset, isCompared } of ranges) {
+    for (const { pfns, recordOffset: offset, offset: pagesOffset, isCompared } of ranges) {
       const { checksums, tell } = this.#verifier!;
       const own = crcs.subarray(taken, taken + pfns.length);
-      checksums?.takeCrcs(pfns, own, { offset, isCompared, tell });
+      checksums?.takeCrcs(pfns, own, { offset, pagesOffset, isCompared, tell });
       taken += pfns.length;
     }
   }

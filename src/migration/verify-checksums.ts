@@ -32,13 +32,14 @@ export class MemoryChecksums {
   }
 
   /** Takes the pages of a record. */
-  takePages({ pfns, types, pages, offset }: PageDataEvent, tell: Tell): void {
+  takePages({ pfns, types, pages, pagesOffset, offset }: PageDataEvent, tell: Tell): void {
     const pageCount = pages.length / PAGE_BYTES;
     this.#reserve(pageCount);
     const crcs = this.#crcs.subarray(0, pageCount);
     this.#engine.checksumPages(pages, this.#indexes.subarray(0, pageCount), crcs);
     const dataPfns = pfns.filter((_, index) => hasStreamData(types[index]!));
-    this.takeCrcs(dataPfns, crcs, { offset, isCompared: this.#guest.isVerifying, tell });
+    const { isVerifying: isCompared } = this.#guest;
+    this.takeCrcs(dataPfns, crcs, { offset, pagesOffset, isCompared, tell });
     if (this.#guest.isPv && types.some(isPageTable)) {
       const dataTypes = types.filter(hasStreamData);
       dataPfns.forEach((pfn, index) => {
@@ -54,7 +55,12 @@ export class MemoryChecksums {
   takeCrcs(
     pfns: Uint32Array,
     crcs: Uint32Array,
-    record: { readonly offset: number; readonly isCompared: boolean; readonly tell: Tell },
+    record: {
+      readonly offset: number;
+      readonly pagesOffset: number;
+      readonly isCompared: boolean;
+      readonly tell: Tell;
+    },
   ): void {
     const { frames } = this.#guest;
     if (record.isCompared) {
@@ -62,7 +68,7 @@ export class MemoryChecksums {
       return;
     }
     for (let index = 0; index < pfns.length; index++) {
-      frames.setCrc(pfns[index]!, crcs[index]!);
+      frames.setCrc(pfns[index]!, crcs[index]!, record.pagesOffset + index * PAGE_BYTES);
     }
   }
 

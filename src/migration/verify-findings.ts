@@ -34,7 +34,7 @@ export class FindingList {
   readonly #toldOnce = new Set<ErrorCode>();
   #count = 0;
   #isAccepted = true;
-  #isRefused = false;
+  #refusal: Breach | undefined;
 
   constructor(findingsMax: number) {
     this.#findingsMax = findingsMax;
@@ -50,6 +50,13 @@ export class FindingList {
     return this.#count;
   }
 
+  /** The first that is worse than suspicious, if it was kept. */
+  get worst(): Finding | undefined {
+    return this.#isAccepted
+      ? undefined
+      : this.#findings.find(({ severity }) => severity !== "suspicious");
+  }
+
   /** Whether none is worse than suspicious. */
   get isAccepted(): boolean {
     return this.#isAccepted;
@@ -57,10 +64,16 @@ export class FindingList {
 
   /** Whether restore would have stopped at one. */
   get isRefused(): boolean {
-    return this.#isRefused;
+    return this.#refusal !== undefined;
   }
 
-  tell({ code, severity, facts }: Breach): void {
+  /** The first one that restore would have stopped at. */
+  get refusal(): Breach | undefined {
+    return this.#refusal;
+  }
+
+  tell(breach: Breach): void {
+    const { code, severity, facts } = breach;
     if (TOLD_ONCE.has(code)) {
       if (this.#toldOnce.has(code)) {
         return;
@@ -69,7 +82,7 @@ export class FindingList {
     }
     this.#count++;
     this.#isAccepted &&= severity === "suspicious";
-    this.#isRefused ||= severity === "refused";
+    this.#refusal ??= severity === "refused" ? breach : undefined;
     if (this.#findings.length < this.#findingsMax) {
       const { offset, layer, record, ...rest } = facts;
       this.#findings.push({

@@ -48,6 +48,21 @@ export async function verifyStream(
   options: VerifyOptions,
 ): Promise<VerifyResult> {
   const verifier = new StreamVerifier(options);
+  await verifyInto(verifier, source, options);
+  return verifier.finish();
+}
+
+/**
+ * Verifies a stream as {@link verifyStream} does, by a verifier that can be asked for more than its
+ * result says, and has to be finished.
+ *
+ * @throws as {@link verifyStream}
+ */
+export async function verifyInto(
+  verifier: StreamVerifier,
+  source: ByteSource | ImageSource,
+  options: VerifyOptions,
+): Promise<void> {
   const walk = pageWalk(source, verifier, options);
   const format = options.format === undefined ? {} : { format: options.format };
   const takePages = walk && ((first: Parameters<PageWalk["take"]>[0]) => walk.take(first));
@@ -65,7 +80,6 @@ export async function verifyStream(
     await failStream(error, { verifier, source, walk });
   }
   await checkStartInfo(verifier, walk);
-  return verifier.finish();
 }
 
 /** Tells that a stream cannot be read further. @throws what is not about a stream. */

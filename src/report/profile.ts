@@ -7,12 +7,14 @@ const milliseconds = z.number().nonnegative();
 const pages = z.number().int().nonnegative();
 
 /**
- * Time spent on parts of an iteration, by all threads together (ms); what a pump does not do, or
- * cannot tell, is absent.
+ * Time spent on parts of an iteration, by all threads together (ms); what took none, or cannot be
+ * told, is absent.
  */
 const iterationPartsSchema = z.object({
   /** Making pages accessible, and asking for their types. */
   mapMs: milliseconds.optional(),
+  /** Looking for pages of zeros. */
+  zeroMs: milliseconds.optional(),
   /** Copying pages, and comparing them with what was sent. */
   copyMs: milliseconds.optional(),
   /** Digests and checksums. */
@@ -60,7 +62,10 @@ export const iterationSchema = z.object({
   startMs: milliseconds.optional(),
   /** In what sending consists of. */
   parts: iterationPartsSchema.optional(),
-  /** Pages dirtied since it began, looked at now and then without resetting them. */
+  /**
+   * Pages dirtied since it began, looked at now and then without resetting them, in long iterations
+   * only; `atMs` is since the operation began. At most 64.
+   */
   dirtyCurve: z.array(z.object({ atMs: milliseconds, dirtyPages: pages })).optional(),
 });
 
@@ -85,7 +90,10 @@ export const downtimeSchema = z.object({
 /** What happened when, since the operation began (ms). */
 const timedEventSchema = z.object({ atMs: milliseconds, event: z.string() });
 
-/** What the stream had taken by then; counts are of the whole operation. */
+/**
+ * What the stream had carried by then, of the whole operation: octets, and pages that were dealt
+ * with, one way or another (at the receiving end: that came with data).
+ */
 const sampleSchema = z.object({
   atMs: milliseconds,
   bytes: z.number().int().nonnegative(),
@@ -93,8 +101,10 @@ const sampleSchema = z.object({
 });
 
 /**
- * How often pages were dirty, by place and iteration: `pfnsPerCell` frames to a cell, from frame 0
- * on. The cells of a row are pages that iteration was to send.
+ * How many pages were dirty, by place and iteration: `pfnsPerCell` frames to a cell, from frame 0
+ * on. The cells of a row are pages that iteration was to send; of the final one, as far as was
+ * known just before the guest was suspended. Of many iterations every second one is left out, or
+ * more, but the first and the last are there.
  */
 const heatSchema = z.object({
   pfnsPerCell: z.number().int().positive(),
@@ -103,14 +113,36 @@ const heatSchema = z.object({
   ),
 });
 
-/** What the operation's own process used (ms, octets). */
+/**
+ * What the operation's own process used (ms, octets): CPU time meanwhile, and the most memory that
+ * it had resident since it was started, guest memory that it maps included.
+ */
 const resourcesSchema = z.object({
   cpuUserMs: milliseconds,
   cpuSystemMs: milliseconds,
   memoryBytesMax: z.number().int().nonnegative(),
 });
 
-/** Monotonic clock of the machine when the operation began; what a machine's processes share. */
+/**
+ * Where time went at the receiving end, by all threads together (ms); what took none, or cannot be
+ * told, is absent.
+ */
+const intakeSchema = z.object({
+  /** Waiting for the stream. */
+  waitMs: milliseconds.optional(),
+  /** Reading it, without that. */
+  readMs: milliseconds.optional(),
+  /** Unpacking pages. */
+  unpackMs: milliseconds.optional(),
+  /** Storing pages in the guest's memory. */
+  storeMs: milliseconds.optional(),
+});
+
+/**
+ * Monotonic clock of the machine when the operation began; what a machine's processes share until
+ * it is booted again, which `bootId` tells. Times of two profiles with one `bootId` are joined by
+ * the difference of their `startMs`.
+ */
 const clockSchema = z.object({ bootId: z.string(), startMs: milliseconds });
 
 /** What one save, restore or migration did and why: the file that `--profile` writes. */
@@ -168,9 +200,15 @@ export const profileSchema = z.object({
   /** At most 512 cells a row, and 256 rows. */
   heat: heatSchema.optional(),
   resources: resourcesSchema.optional(),
+  /** Of restore and receive. */
+  intake: intakeSchema.optional(),
 });
 
 export type IterationStatistics = z.infer<typeof iterationSchema>;
+export type IterationParts = z.infer<typeof iterationPartsSchema>;
+export type DirtyCurve = NonNullable<IterationStatistics["dirtyCurve"]>;
+export type Heat = z.infer<typeof heatSchema>;
+export type IntakeParts = z.infer<typeof intakeSchema>;
 export type Downtime = z.infer<typeof downtimeSchema>;
 export type Profile = z.infer<typeof profileSchema>;
 

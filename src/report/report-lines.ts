@@ -35,7 +35,8 @@ export type ReportedProgress =
     }
   | { readonly kind: "iteration"; readonly statistics: IterationStatistics }
   | { readonly kind: "decision"; readonly action: string; readonly reason: string }
-  | { readonly kind: "step"; readonly step: string };
+  | { readonly kind: "step"; readonly step: string }
+  | { readonly kind: "taken"; readonly pages: number; readonly bytes: number };
 
 /** One link of an error's chain of causes; without a code it is no error of ours. */
 export interface ReportedError {

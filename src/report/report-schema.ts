@@ -29,6 +29,7 @@ const progressSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("iteration"), statistics: iterationSchema }),
   z.object({ kind: z.literal("decision"), action: text, reason: text }),
   z.object({ kind: z.literal("step"), step: text }),
+  z.object({ kind: z.literal("taken"), pages: count, bytes: count }),
 ]);
 
 const errorSchema = z.object({

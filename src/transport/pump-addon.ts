@@ -1,9 +1,10 @@
 import { type AddonProbe, probeAddon } from "../base/addon.ts";
 import { type ErrorCode, MigrationError } from "../base/errors.ts";
 import type { Window } from "../base/window.ts";
+import type { PumpCounters } from "./pump-counters.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 4;
+const ABI_VERSION = 5;
 
 /** A wish to stop: `fire` may come at any moment and is kept. */
 export interface PumpCancel {
@@ -67,8 +68,7 @@ export interface IterationJob {
   readonly dirty: Uint8Array;
   readonly populated?: Uint8Array;
   readonly elidesZeroPages: boolean;
-  /** Entries as in native/pump/counters.h; read at any time. */
-  readonly counters: BigUint64Array;
+  readonly counters: PumpCounters;
 }
 
 /** RAM of a guest that pages are received into; whoever stores in it waits for its turn. */
@@ -90,6 +90,7 @@ export interface ReceiveJob {
   readonly type: number;
   readonly bodyBytes: number;
   readonly threadCount: number;
+  readonly counters: PumpCounters;
   readonly cancel: PumpCancel;
 }
 

@@ -7,10 +7,11 @@ import {
   type ReceivedPages,
   type ReceiveJob,
 } from "../transport/pump-addon.ts";
+import type { PumpCounters } from "../transport/pump-counters.ts";
 import type { XenPvMemory, XenPvSource } from "./pv-addon.ts";
 
 /** Version of the add-on's interface; the add-on carries the same number. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 /** Xen on this machine, through its own libraries. */
 export interface XenHost {
@@ -103,8 +104,7 @@ export interface DomainSender {
     readonly namesHoles: boolean;
     /** Ends a record where 4 MiB of frames end. */
     readonly keepsSuperpages: boolean;
-    /** Entries as in native/pump/counters.h; read at any time. */
-    readonly counters: BigUint64Array;
+    readonly counters: PumpCounters;
     readonly fd: number;
     readonly cancel: PumpCancel;
   }): Promise<PumpResult<number>>;

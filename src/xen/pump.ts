@@ -4,23 +4,15 @@ import type { ByteSink } from "../base/io.ts";
 import { drainPipe } from "../migration/drain.ts";
 import { throwIfInterrupted } from "../migration/interruption.ts";
 import type { PumpCounts, PumpJob, SendPump } from "../migration/pump.ts";
+import { countsOf } from "../migration/pump-counts.ts";
 import { type PumpAddon, pumpError } from "../transport/pump-addon.ts";
+import { makeCounters } from "../transport/pump-counters.ts";
 import type { DomainSender, OpenXen, XenDomain } from "./addon.ts";
 import { needPumpAddon } from "./pipes.ts";
 import type { XenPvSource } from "./pv-addon.ts";
 
 /** How often progress is looked at (ms). */
 const PROGRESS_MS = 50;
-
-/** Entries of the add-on's counters. Twin: native/pump/counters.h. */
-const COUNTER = {
-  PAGES_SENT: 0,
-  PAGES_ALLOCATE_ONLY: 1,
-  BYTES: 3,
-  SCAN_NS: 4,
-  PAGES_DEFERRED: 5,
-} as const;
-const COUNTER_COUNT = 6;
 
 /**
  * Sends a domain's pages straight out of mappings of its memory: a thread of the add-on asks for
@@ -70,7 +62,7 @@ export class DomainPump implements SendPump {
   async send(job: PumpJob): Promise<PumpCounts> {
     throwIfInterrupted(job.signal);
     const cancel = new this.#xen.addon.Cancel();
-    const counters = new BigUint64Array(COUNTER_COUNT);
+    const counters = makeCounters();
     const progress = setInterval(() => job.onProgress(countsOf(counters)), PROGRESS_MS);
     const onAbort = () => cancel.fire();
     job.signal.addEventListener("abort", onAbort);
@@ -118,14 +110,3 @@ export class DomainPump implements SendPump {
 }
 
 type SendJob = Parameters<DomainSender["send"]>[0];
-
-function countsOf(counters: BigUint64Array): PumpCounts {
-  return {
-    pagesSent: Number(counters[COUNTER.PAGES_SENT]),
-    pagesAllocateOnly: Number(counters[COUNTER.PAGES_ALLOCATE_ONLY]),
-    pagesDeferred: Number(counters[COUNTER.PAGES_DEFERRED]),
-    pagesUnchanged: 0,
-    bytes: Number(counters[COUNTER.BYTES]),
-    scanMs: Number(counters[COUNTER.SCAN_NS]) / 1e6,
-  };
-}

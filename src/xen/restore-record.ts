@@ -1,15 +1,18 @@
 import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
 import type { PagesTaken } from "../codec/steps.ts";
-import type { PageEngine } from "../engine/types.ts";
 import type { RestoreJob } from "../helper/backend.ts";
+import { machineTime, ResourceMeter } from "../migration/own-process.ts";
+import { intakeOf } from "../migration/pump-counts.ts";
+import { makeCounters } from "../transport/pump-counters.ts";
 import type { DomainInfo, XenDomain } from "./addon.ts";
+import type { LateEngine } from "./late-engine.ts";
 import { describeDomain, reportProfile } from "./profile.ts";
 
 /** What there is to say of a restore when it ends, one way or the other. */
 export interface RestoreEnding {
   readonly domain: XenDomain;
-  readonly engine: PageEngine;
+  readonly engine: LateEngine;
   readonly totalBytes: number;
   readonly error?: unknown;
 }
@@ -20,6 +23,10 @@ export class RestoreRecord {
   readonly #clock: Clock;
   readonly #startedAt = new Date();
   readonly #startMs: number;
+  readonly #machineTime = machineTime();
+  readonly #resources = new ResourceMeter();
+  /** Get what is taken and how long that takes. */
+  readonly counters = makeCounters();
   #pages = 0;
   #hasMemory = false;
 
@@ -49,7 +56,7 @@ export class RestoreRecord {
   /** Reports the profile: of a domain that has got memory, for there is little to say of others. */
   tell(ending: RestoreEnding): void {
     const { value: info } = ending.domain.info();
-    if (this.#hasMemory && info !== undefined) {
+    if (this.#hasMemory && info !== undefined && this.#job.reporter.isHeard) {
       this.#report(ending, info);
     }
   }
@@ -58,7 +65,7 @@ export class RestoreRecord {
     const { domid, streamFd } = this.#job;
     const frame = {
       operation: "restore",
-      engine,
+      engine: engine.load(),
       guest: describeDomain(domid, info),
       logDirty: "none",
       target: `descriptor ${streamFd}`,
@@ -72,6 +79,9 @@ export class RestoreRecord {
       totalMs: this.#clock.nowMs() - this.#startMs,
       totalBytes,
       totalPagesSent: this.#pages,
+      ...(this.#machineTime && { clock: this.#machineTime }),
+      resources: this.#resources.used(),
+      intake: intakeOf(this.counters),
     });
   }
 }

@@ -8,8 +8,6 @@ import type { RecordEvent, StreamEvent } from "../codec/events.ts";
 import { OrderRules } from "../codec/order.ts";
 import { pullEvents } from "../codec/pull.ts";
 import type { PagesHandOver, PagesTaken } from "../codec/steps.ts";
-import { selectEngine } from "../engine/select.ts";
-import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { RestoreJob } from "../helper/backend.ts";
 import type { RestoreResults } from "../helper/libxl-channel.ts";
@@ -17,6 +15,7 @@ import { orInterruption, throwIfInterrupted } from "../migration/interruption.ts
 import { receivePages } from "../migration/page-taker.ts";
 import { type OpenXen, resultOf, type XenDomain } from "./addon.ts";
 import { CheckpointSource } from "./checkpoint-source.ts";
+import { LateEngine } from "./late-engine.ts";
 import { needPumpAddon } from "./pipes.ts";
 import { CpuPolicyState } from "./policies.ts";
 import { RestoreRecord } from "./restore-record.ts";
@@ -66,7 +65,7 @@ class Restoring {
   readonly #domain: XenDomain;
   readonly #policies: CpuPolicyState;
   readonly #record: RestoreRecord;
-  readonly #engine: PageEngine;
+  readonly #engine: LateEngine;
   #sinkOfType: DomainSink | undefined;
   #verifies = false;
   #hasCheckpoint = false;
@@ -78,7 +77,7 @@ class Restoring {
     this.#domain = new xen.addon.Domain(xen.host, job.domid);
     this.#policies = new CpuPolicyState(this.#domain);
     this.#record = new RestoreRecord(job, systemClock);
-    this.#engine = selectEngine(job.settings.engine).engine;
+    this.#engine = new LateEngine(job.settings.engine, { atOnce: job.reporter.isHeard });
   }
 
   async run(): Promise<RestoreResults> {
@@ -225,6 +224,7 @@ class Restoring {
         receive: (job) => memory.receive({ ...job, verifies }),
       },
       signal: this.#job.signal,
+      counters: this.#record.counters,
     });
     this.#record.took(taken);
     return taken;

@@ -1,12 +1,13 @@
 import type { Clock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
-import type { PageEngine } from "../engine/types.ts";
 import type { SaveJob } from "../helper/backend.ts";
 import { policyOf, profilePathOf } from "../helper/settings.ts";
+import { machineTime, ResourceMeter } from "../migration/own-process.ts";
 import type { ProfileContent, ProfileFrame } from "../migration/profile-frame.ts";
 import type { ProgressListener } from "../migration/progress.ts";
 import type { Downtime, IterationStatistics } from "../report/profile.ts";
 import type { DomainInfo } from "./addon.ts";
+import type { LateEngine } from "./late-engine.ts";
 import { describeDomain, reportProfile } from "./profile.ts";
 
 /** Steps of a save from which on, or until which, something is measured, in their order. */
@@ -15,7 +16,7 @@ export type SaveStep = "suspend" | "suspended" | "harvested" | "copied" | "sent"
 /** What there is to say of a save when it ends, one way or the other. */
 export interface SaveEnding {
   readonly info: DomainInfo;
-  readonly engine: PageEngine;
+  readonly engine: LateEngine;
   readonly totalBytes: number;
   readonly error?: unknown;
 }
@@ -26,14 +27,17 @@ export class SaveRecord {
   readonly #job: SaveJob;
   readonly #clock: Clock;
   readonly #startedAt = new Date();
-  readonly #startMs: number;
+  /** On its clock. */
+  readonly startMs: number;
+  readonly #machineTime = machineTime();
+  readonly #resources = new ResourceMeter();
   readonly #iterations: IterationStatistics[] = [];
   readonly #reachedMs = new Map<SaveStep, number>();
 
   constructor(job: SaveJob, clock: Clock) {
     this.#job = job;
     this.#clock = clock;
-    this.#startMs = clock.nowMs();
+    this.startMs = clock.nowMs();
   }
 
   /** Keeps what iterations did, reports everything, and passes it on. */
@@ -62,11 +66,14 @@ export class SaveRecord {
    * @throws MigrationError TRANSPORT_OPEN
    */
   async tell(ending: SaveEnding): Promise<void> {
-    const { domid, settings } = this.#job;
+    const { domid, settings, reporter } = this.#job;
+    const file = profilePathOf(settings, domid);
+    if (!reporter.isHeard && file === undefined) {
+      return;
+    }
     const frame = this.#frame(ending);
     const content = this.#content(ending);
     reportProfile(this.#job, frame, content);
-    const file = profilePathOf(settings, domid);
     if (file !== undefined) {
       const { makeProfile, writeProfile } = await import("../migration/profile-file.ts");
       await writeProfile(file, makeProfile(frame, content));
@@ -84,9 +91,11 @@ export class SaveRecord {
       stopReason: this.stopReason,
       iterations: this.#iterations,
       ...this.#downtime(),
-      totalMs: this.#clock.nowMs() - this.#startMs,
+      totalMs: this.#clock.nowMs() - this.startMs,
       totalBytes: ending.totalBytes,
       totalPagesSent: this.#iterations.reduce((sum, { pagesSent }) => sum + pagesSent, 0),
+      ...(this.#machineTime && { clock: this.#machineTime }),
+      resources: this.#resources.used(),
     };
   }
 
@@ -94,7 +103,7 @@ export class SaveRecord {
     const { domid, streamFd, isLive } = this.#job;
     return {
       operation: isLive ? "migrate" : "save",
-      engine,
+      engine: engine.load(),
       guest: describeDomain(domid, info),
       logDirty: "xen",
       target: `descriptor ${streamFd}`,

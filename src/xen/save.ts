@@ -3,8 +3,6 @@ import { MigrationError } from "../base/errors.ts";
 import type { ByteSink } from "../base/io.ts";
 import { domainHeader, imageHeader } from "../codec/headers.ts";
 import { StreamWriter } from "../codec/stream-writer.ts";
-import { selectEngine } from "../engine/select.ts";
-import type { PageEngine } from "../engine/types.ts";
 import { LIBXC_RECORD } from "../format/libxc.ts";
 import type { SaveJob } from "../helper/backend.ts";
 import { policyOf } from "../helper/settings.ts";
@@ -13,6 +11,7 @@ import { MemoryTransfer } from "../migration/precopy.ts";
 import { fullBitmap } from "../migration/pump.ts";
 import { descriptorSink } from "../transport/descriptor-sink.ts";
 import { type DomainInfo, type OpenXen, resultOf, type XenDomain } from "./addon.ts";
+import { LateEngine } from "./late-engine.ts";
 import { DomainLogDirty } from "./log-dirty.ts";
 import { progressTo } from "./progress.ts";
 import { DomainPump } from "./pump.ts";
@@ -98,6 +97,15 @@ interface Parts extends GuestParts {
   readonly logDirty: DomainLogDirty;
 }
 
+/**
+ * Whether an engine will be needed while the guest stands still: to be told of in a profile, or to
+ * merge pages of a PV guest that could not be sent while it ran.
+ */
+function needsEngine({ job, source }: Parts): boolean {
+  const { settings, reporter, isLive } = job;
+  return reporter.isHeard || settings.profile !== undefined || (isLive && source.pv !== undefined);
+}
+
 /** One domain on its way out. */
 class Saving {
   readonly #parts: Parts;
@@ -105,13 +113,13 @@ class Saving {
   readonly #writer: StreamWriter;
   readonly #pump: DomainPump;
   readonly #memory: MemoryTransfer;
-  readonly #engine: PageEngine;
+  readonly #engine: LateEngine;
   readonly #info: DomainInfo;
 
   constructor(parts: Parts) {
     const { xen, job, domain, record, source, logDirty } = parts;
     const { settings, signal, channel } = job;
-    const { engine } = selectEngine(settings.engine);
+    const engine = new LateEngine(settings.engine, { atOnce: needsEngine(parts) });
     this.#parts = parts;
     this.#engine = engine;
     this.#info = resultOf(domain.info());
@@ -134,6 +142,7 @@ class Saving {
       onProgress: record.listener(progressTo(channel, job.isLive ? "live" : "non-live")),
       signal,
       zeroPages: settings.zeroPages,
+      startMs: record.startMs,
     });
   }
 

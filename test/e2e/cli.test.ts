@@ -47,14 +47,18 @@ describe("xenferry", () => {
   });
 
   test("says what can be used here", () => {
-    const { machine, xen, saveHelper } = json("doctor");
+    const { machine, xen, saveHelper, convertHelper } = json("doctor");
     expect(machine).toContainEqual(
       expect.objectContaining({ name: "engine reference", isAvailable: true }),
     );
     expect(xen).toContainEqual(expect.objectContaining({ name: "hypervisor" }));
-    expect(existsSync(saveHelper)).toBe(true);
+    for (const name of ["libxenctrl", "libxenguest", "libxenforeignmemory"]) {
+      expect(xen).toContainEqual(expect.objectContaining({ name, detail: expect.any(String) }));
+    }
+    expect([saveHelper, convertHelper].map((file) => existsSync(file))).toEqual([true, true]);
     const { stdout } = xenferry("doctor");
-    expect(stdout).toContain(`LIBXL_SAVE_HELPER=${saveHelper}`);
+    expect(stdout).toContain(`LIBXL_SAVE_HELPER=${saveHelper}\n`);
+    expect(stdout).toContain(`LIBXL_CONVERT_HELPER=${convertHelper}\n`);
   });
 
   test("creates a guest from an xl.cfg file and says what it ignored", () => {

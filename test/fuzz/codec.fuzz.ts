@@ -33,7 +33,11 @@ export function fuzzCodec(seed: number, streamCount: number): CodecFuzzResult {
     const random = seededRandom(own);
     const bytes = damage(goldens[random.below(goldens.length)]!, random);
     try {
-      readable += readAndCompare(bytes, random, codes) ? 1 : 0;
+      const found = readAndCompare(bytes, random);
+      readable += found.isReadable ? 1 : 0;
+      for (const code of found.codes) {
+        codes[code] = (codes[code] ?? 0) + 1;
+      }
     } catch (error) {
       throw new Error(`seed ${own}: ${String(error)}`, { cause: error });
     }
@@ -41,8 +45,16 @@ export function fuzzCodec(seed: number, streamCount: number): CodecFuzzResult {
   return { streams: streamCount, readable, codes };
 }
 
-/** Whether the stream could be read to its end. */
-function readAndCompare(bytes: Uint8Array, random: Random, codes: Record<string, number>): boolean {
+/**
+ * Reads what may be a stream in pieces of any size, has its clauses checked, writes it again and
+ * compares.
+ *
+ * @returns whether it could be read to its end, and the codes of all findings.
+ */
+export function readAndCompare(
+  bytes: Uint8Array,
+  random: Random,
+): { readonly isReadable: boolean; readonly codes: readonly string[] } {
   const encoder = new StreamEncoder(plainHeadCodec);
   const verifier = new StreamVerifier({});
   const written: Uint8Array[] = [];
@@ -70,9 +82,6 @@ function readAndCompare(bytes: Uint8Array, random: Random, codes: Record<string,
     verifier.fail(error, readBytes);
   }
   const { findings } = verifier.finish();
-  for (const { code } of findings) {
-    codes[code] = (codes[code] ?? 0) + 1;
-  }
   const again = join(...written);
   if (Buffer.compare(again, bytes.subarray(0, again.length)) !== 0) {
     throw new Error("written differently than read");
@@ -80,10 +89,11 @@ function readAndCompare(bytes: Uint8Array, random: Random, codes: Record<string,
   if (error === undefined && again.length !== bytes.length) {
     throw new Error("read to its end, and written shorter");
   }
-  return error === undefined;
+  return { isReadable: error === undefined, codes: findings.map(({ code }) => code) };
 }
 
-function checkError(error: unknown, length: number): asserts error is MigrationError {
+/** @throws Error it is not one of ours, or names no place in the stream. */
+export function checkError(error: unknown, length: number): asserts error is MigrationError {
   if (!(error instanceof MigrationError)) {
     throw new Error("an error without a code", { cause: error });
   }

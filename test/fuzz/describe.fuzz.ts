@@ -1,18 +1,20 @@
 import { recordName } from "../../src/codec/record.ts";
 import { LIBXC_RECORD } from "../../src/format/libxc.ts";
 import { LIBXL_RECORD } from "../../src/format/libxl.ts";
+import type { JsonObject } from "../../src/migration/inspect-json.ts";
 import { RecordDescriber } from "../../src/migration/inspect-records.ts";
 import { fixture } from "../support/fixtures.ts";
 import { type Random, seededRandom } from "../support/splitmix32.ts";
 
-/** A body that Xen wrote, and what record it is of. */
-interface Seed {
+/** A body, such as one that Xen wrote, and what record it is of. */
+export interface DescribedBody {
   readonly layer: "libxl" | "libxc";
   readonly type: number;
   readonly body: Uint8Array;
 }
 
-function seeds(): readonly Seed[] {
+/** Bodies that Xen wrote. */
+export function describedBodies(): readonly DescribedBody[] {
   const libxc = (type: number, name: string) =>
     ({ layer: "libxc", type, body: fixture(name) }) as const;
   return [
@@ -37,7 +39,7 @@ function seeds(): readonly Seed[] {
  * proportion to the body.
  */
 export function fuzzDescribe(seed: number, bodyCount: number): { readonly errors: number } {
-  const known = seeds();
+  const known = describedBodies();
   let errors = 0;
   for (let index = 0; index < bodyCount; index++) {
     const own = seed + index;
@@ -45,7 +47,8 @@ export function fuzzDescribe(seed: number, bodyCount: number): { readonly errors
     const { layer, type, body } = known[random.below(known.length)]!;
     const asType = random.below(4) === 0 ? random.below(20) : type;
     try {
-      errors += describe({ layer, type: asType, body: damage(body, random) }, random) ? 1 : 0;
+      const found = describe({ layer, type: asType, body: damage(body, random) }, random);
+      errors += "error" in found ? 1 : 0;
     } catch (error) {
       throw new Error(`seed ${own}: ${String(error)}`, { cause: error });
     }
@@ -53,8 +56,12 @@ export function fuzzDescribe(seed: number, bodyCount: number): { readonly errors
   return { errors };
 }
 
-/** Whether the body could not be decoded. */
-function describe({ layer, type, body }: Seed, random: Random): boolean {
+/**
+ * Describes a body, of a stream that may have said before what guest it is of.
+ *
+ * @throws Error the answer is no JSON, or out of proportion to the body.
+ */
+export function describe({ layer, type, body }: DescribedBody, random: Random): JsonObject {
   const describer = new RecordDescriber();
   const common = {
     kind: "record",
@@ -78,7 +85,7 @@ function describe({ layer, type, body }: Seed, random: Random): boolean {
   if (JSON.stringify(JSON.parse(json)) !== json) {
     throw new Error("no JSON");
   }
-  return "error" in found;
+  return found;
 }
 
 function damage(original: Uint8Array, random: Random): Uint8Array {

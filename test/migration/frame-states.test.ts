@@ -33,8 +33,8 @@ describe("FrameStates", () => {
     const frames = new FrameStates({ checksums: "keep" });
     frames.set(9000, XALLOC);
     frames.set(3, NOTAB);
-    frames.setCrc(3, 0x1234_5678);
-    frames.setCrc(77_777, 1);
+    frames.setCrc(3, 0x1234_5678, 0);
+    frames.setCrc(77_777, 1, 0);
     expect(frames.crcOf(9000)).toBe(bitwiseCrc32c(new Uint8Array(4096)));
     expect(frames.crcOf(4)).toBeUndefined();
     const seen: (readonly [number, number])[] = [];

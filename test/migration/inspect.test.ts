@@ -98,8 +98,8 @@ describe("inspectStream", () => {
         entries: 7,
         distinct: 6,
         sent_at_least_n_times: [6, 1],
-        with_memory: 3,
-        all_zero: 0,
+        with_memory: 4,
+        all_zero: 1,
         lowest: 0,
         highest: 0xff000,
         by_type: { NOTAB: 3, BROKEN: 1, XALLOC: 1, XTAB: 1 },
@@ -112,10 +112,15 @@ describe("inspectStream", () => {
         frames_per_cell: 512,
         rows: [
           { first_pfn: 0, cells: `:${" ".repeat(63)}` },
-          { first_pfn: 0xf8000, cells: `${" ".repeat(56)}-${" ".repeat(7)}` },
+          { first_pfn: 0xf8000, cells: `${" ".repeat(56)}.${" ".repeat(7)}` },
         ],
       },
-      memory_sha256: digestOf([0, page(0, 0x11)], [1, page(1, 0x22)], [3, page(3, 0x33)]),
+      memory_sha256: digestOf(
+        [0, page(0, 0x11)],
+        [1, page(1, 0x22)],
+        [3, page(3, 0x33)],
+        [0xff000, page(0, 0)],
+      ),
       faults: [],
     };
     const inspected = await inspect(stream);
@@ -167,7 +172,9 @@ describe("inspectStream", () => {
   test("entries after VERIFY do not count", async () => {
     const inspected = await inspect(goldenStreams().get("hvm-verify-captured.xl")!);
     expect(inspected.frames.entries).toBe(5);
-    expect(inspected.memory_sha256).toBe(digestOf([0, page(0, 0x11)], [1, page(1, 0)]));
+    expect(inspected.memory_sha256).toBe(
+      digestOf([0, page(0, 0x11)], [1, page(1, 0)], [0xff000, page(0, 0)]),
+    );
     expect(inspected.trailing).toBe("domain is yours, you are cleared to unpause\0");
     expect(inspected.trailing_sentence).toBe("PERMISSION");
   });
@@ -175,12 +182,12 @@ describe("inspectStream", () => {
   test("the last page of a frame counts, also across checkpoints", async () => {
     const inspected = await inspect(goldenStreams().get("hvm-remus.xl")!);
     expect(inspected.memory_sha256).toBe(
-      digestOf([0, page(0, 0x11)], [1, page(1, 0x44)], [2, page(2, 0x55)]),
+      digestOf([0, page(0, 0x11)], [1, page(1, 0x44)], [2, page(2, 0x55)], [0xff000, page(0, 0)]),
     );
-    expect(inspected.frames).toMatchObject({ with_memory: 3, all_zero: 0 });
+    expect(inspected.frames).toMatchObject({ with_memory: 4, all_zero: 1 });
   });
 
-  test("a frame can get zeros, nothing, and content again", async () => {
+  test("a frame can get zeros, nothing, content again; allocated again it keeps that", async () => {
     const pages = [
       parts.pageData([4, T.NOTAB, 1], [5, T.NOTAB, 1], [6, T.NOTAB, 1], [7, T.NOTAB, 0]),
       parts.pageData([4, T.NOTAB, 0], [5, T.XTAB], [7, T.NOTAB, 9]),
@@ -189,11 +196,11 @@ describe("inspectStream", () => {
     const bytes = hvm(...pages);
     const inspected = await inspect(bytes);
     expect(inspected.memory_sha256).toBe(
-      digestOf([4, page(4, 2)], [5, page(5, 3)], [7, page(7, 9)]),
+      digestOf([4, page(4, 2)], [5, page(5, 3)], [6, page(6, 1)], [7, page(7, 9)]),
     );
     expect(inspected.frames).toMatchObject({
       sent_at_least_n_times: [4, 4, 2],
-      with_memory: 3,
+      with_memory: 4,
       all_zero: 0,
     });
     expect((await inspectFile(bytes)).memory_sha256).toBe(inspected.memory_sha256);
@@ -217,7 +224,7 @@ describe("inspectStream", () => {
     const options = { memoryDigest: "leave-out" } as const;
     const inspected = await inspect(goldenStreams().get("hvm-v3.xl")!, options);
     expect(inspected).not.toHaveProperty("memory_sha256");
-    expect(inspected.frames.with_memory).toBe(3);
+    expect(inspected.frames.with_memory).toBe(4);
   });
 
   test("a truncated stream gives what was read, and why no more", async () => {

@@ -62,7 +62,8 @@ describe("frames", () => {
         page: page(4, 2),
       });
       expect((await memory.frame(5))?.page).toEqual(new Uint8Array(4096));
-      expect(await memory.frame(6)).toMatchObject({ pageType: PAGE_TYPE.XALLOC, page: undefined });
+      const allocated = { pageType: PAGE_TYPE.XALLOC, page: new Uint8Array(4096) };
+      expect(await memory.frame(6)).toMatchObject(allocated);
       expect(await memory.frame(7)).toBeUndefined();
     });
   });

@@ -65,6 +65,7 @@ async function channelsUsed(options: ChannelOptions, rateOf: (channels: number) 
     options,
     dial,
     clock: { nowMs: () => steps++ },
+    onProgress: () => undefined,
   });
   await source.offer(sink, pump);
   await source.settled();

@@ -44,7 +44,7 @@ describe("one fault each", () => {
 });
 
 /** Told only of what these streams are not: compressed. */
-const ELSEWHERE = ["STREAM_COMPRESSION"];
+const ELSEWHERE = ["STREAM_COMPRESSION", "PAGE_DATA_DIGEST"];
 
 test("every code with an advice is told of a stream that has the fault alone", () => {
   const told = [

@@ -56,7 +56,7 @@ process.exit(0);
 /** Has a fresh guest saved by Xen's own helper. */
 async function saveGuest(kind: Kind, index: number) {
   const column = COLUMNS.find(({ name }) => name === kind)!;
-  const commands = new Commands(LOGS, { helper: "none", environment: {} });
+  const commands = new Commands(LOGS, { helper: "none", converter: "none", environment: {} });
   const name = `base-${kind}-${process.pid}-${index}`;
   const guest = await Guest.create(column, { name, commands, isLoaded: false });
   await guest.save(BASE, [], { helper: "stock" });

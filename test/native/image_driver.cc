@@ -65,7 +65,7 @@ std::uint64_t save(int fd, Memory& from, const Round& round, std::mt19937& rando
   std::vector<std::uint8_t> key(engine::kDigestKeyBytes, 7);
   std::optional<pump::PageDigests> digests;
   if (round.skips_unchanged) digests.emplace(kPageCount, key, false);
-  pump::SendPump sender{pump::GuestRam{{{0, from.bytes}}}, engine::measured_operations(), 0,
+  pump::SendPump sender{pump::GuestRam{{{0, from.bytes}}}, engine::native_operations(), 0,
                         std::move(digests)};
   const pump::Cancel cancel;
   std::vector<std::uint64_t> counters(pump::Counters::kCount);
@@ -86,11 +86,13 @@ std::uint64_t save(int fd, Memory& from, const Round& round, std::mt19937& rando
 
 std::uint64_t restore(int fd, Memory& to, const Round& round) {
   const pump::Cancel cancel;
+  std::vector<std::uint64_t> counters(pump::Counters::kCount);
   const std::uint64_t offset = first_pages(fd);
   const auto first = value_at<pump::RecordHeader>(fd, offset);
   pump::ImageSource source{fd, offset + sizeof first, round.access, cancel};
   pump::RamFile ram{to.fd, kPageCount};
-  pump::ReceivePump{source, ram, engine::measured_operations(), offset + sizeof first}.run(
+  pump::ReceivePump{source, ram, engine::native_operations(), offset + sizeof first,
+                    pump::Counters{counters}}.run(
       first, round.thread_count);
   return source.direct_bytes();
 }
@@ -116,7 +118,7 @@ bool are_checksums_right(int fd, std::size_t thread_count) {
   }
   std::vector<std::uint32_t> crcs(expected.size());
   const pump::Cancel cancel;
-  pump::checksum_file(fd, ranges, crcs, engine::measured_operations(), thread_count, cancel);
+  pump::checksum_file(fd, ranges, crcs, engine::native_operations(), thread_count, cancel);
   return crcs == expected;
 }
 

@@ -46,7 +46,8 @@ class Channel {
   void end() {
     pump::RecordHeader header = {0, 0};
     iovec part = {&header, sizeof header};
-    outlet.write_all({&part, 1});
+    std::vector<std::uint64_t> words(pump::Counters::kCount);
+    outlet.send({&part, 1}, pump::Counters{words});
   }
 
   // Receives what comes until `end`.
@@ -54,9 +55,11 @@ class Channel {
     pump::RecordHeader first;
     if (read(ends_[1], &first, sizeof first) != sizeof first) std::abort();
     if (first.type == 0) return 0;
-    pump::Inlet inlet{ends_[1], cancel};
+    std::vector<std::uint64_t> words(pump::Counters::kCount);
+    const pump::Counters counters{words};
+    pump::Inlet inlet{ends_[1], cancel, counters};
     pump::StreamSource source{inlet};
-    return pump::ReceivePump{source, ram, engine::measured_operations(), sizeof first}
+    return pump::ReceivePump{source, ram, engine::native_operations(), sizeof first, counters}
         .run(first, thread_count)
         .data_pages;
   }
@@ -108,7 +111,7 @@ bool run(const Round& round, std::mt19937& random) {
   const std::size_t half = kPageCount / 2;
   pump::SendPump sender{pump::GuestRam{{{0, from.bytes.first(half * engine::kPageBytes)},
                                         {half, from.bytes.subspan(half * engine::kPageBytes)}}},
-                        engine::measured_operations(), 0, std::move(digests)};
+                        engine::native_operations(), 0, std::move(digests)};
   if (round.packs) sender.pack(pump::CompressionMode::kAuto);
   pump::RamFile ram{to.fd, kPageCount};
   std::vector<std::uint64_t> counters(pump::Counters::kCount);

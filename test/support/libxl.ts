@@ -28,7 +28,7 @@ const READERS: Readonly<Record<number, readonly [name: string, kinds: string]>> 
 };
 
 const SCRIPTED_HELPER = fileURLToPath(new URL("save-helper.mjs", import.meta.url));
-const REAL_HELPER = fileURLToPath(new URL("../../dist/helper/main.js", import.meta.url));
+const REAL_HELPER = fileURLToPath(new URL("../../dist/helper/main.cjs", import.meta.url));
 
 /** How to start a helper. */
 export interface HelperStart {

@@ -6,6 +6,7 @@ import { parseGuestSpec } from "../../src/guest/config.ts";
 import { openBackend } from "../../src/guest/open.ts";
 import type { GuestConfig, GuestKind, GuestSink, GuestSource } from "../../src/guest/types.ts";
 import { migrateGuest } from "../../src/migration/migrate.ts";
+import type { IterationWatch } from "../../src/migration/precopy.ts";
 import type { ProgressListener } from "../../src/migration/progress.ts";
 import { receiveGuest } from "../../src/migration/receive.ts";
 import type { ChannelOptions } from "../../src/migration/source-channels.ts";
@@ -68,6 +69,10 @@ export interface MigrationChanges {
   readonly throttles?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: ProgressListener;
+  /** Told of progress at the target. */
+  readonly onTaken?: ProgressListener;
+  readonly startMs?: number;
+  readonly watch?: IterationWatch | undefined;
   /** Changes the guest that is being made at the target. */
   readonly sabotageSink?: (sink: GuestSink) => GuestSink;
 }
@@ -97,6 +102,7 @@ export async function migrateHere(
     signal,
     prepare,
     startAs: "running",
+    ...(changes.onTaken && { onProgress: changes.onTaken }),
   });
   const migrated = migrateGuest({
     ...TRANSFER,
@@ -111,6 +117,8 @@ export async function migrateHere(
     throttles: changes.throttles ?? false,
     signal: changes.signal ?? signal,
     onProgress: changes.onProgress ?? TRANSFER.onProgress,
+    startMs: changes.startMs,
+    watch: changes.watch,
   });
   // As the command line does: who gives up hangs up.
   migrated.catch(() => link.source.close());

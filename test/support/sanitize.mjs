@@ -1,7 +1,7 @@
 /**
  * `npm run sanitize`: builds the pumps' C++ with ThreadSanitizer, then with AddressSanitizer and
- * UndefinedBehaviorSanitizer, and sends memory through them; runs the tests of what knows PV guests
- * with all three. Ends with status 1 on any report.
+ * UndefinedBehaviorSanitizer, sends memory through them and has them read damaged records; runs the
+ * tests of what knows PV guests with all three. Ends with status 1 on any report.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
@@ -33,7 +33,7 @@ const pvSources = ["native/xen", "test/native/pv"].flatMap((folder) =>
     .map((name) => path.join(folder, name)),
 );
 
-const DRIVERS = ["pump_driver.cc", "image_driver.cc"];
+const DRIVERS = ["pump_driver.cc", "image_driver.cc", "walk_fuzz.cc"];
 const compiler = process.env.CXX ?? "c++";
 
 for (const sanitizer of ["thread", "address,undefined"]) {

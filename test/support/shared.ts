@@ -1,6 +1,7 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { wholeImage } from "./whole-image.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -22,3 +23,18 @@ export function sharedFolder(): string | undefined {
 
 /** Why tests are skipped without it. */
 export const NO_SHARED = "needs real streams in ../shared/streams, which are not there";
+
+/** Names of the real images in `streams`, without `.xl.zst`; none where there is no such folder. */
+export function sharedImages(): readonly string[] {
+  const folder = path.join(sharedFolder() ?? "", "streams");
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith(".xl.zst"))
+        .map((name) => name.replace(".xl.zst", ""))
+    : [];
+}
+
+/** All octets of a real image, decompressed. */
+export async function sharedImage(name: string): Promise<Uint8Array> {
+  return await wholeImage(path.join(sharedFolder() ?? "", "streams", `${name}.xl.zst`));
+}

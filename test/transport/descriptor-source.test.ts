@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { descriptorOf } from "../../src/transport/descriptor.ts";
 import { DescriptorSource } from "../../src/transport/descriptor-source.ts";
 import { probePump } from "../../src/transport/pump-addon.ts";
+import { makeCounters } from "../../src/transport/pump-counters.ts";
 
 /** More than libuv's pool has threads. */
 const WAITING_COUNT = 6;
@@ -96,7 +97,8 @@ describe.skipIf(addon === undefined)(`DescriptorSource (${reason ?? "add-on"})`,
     const reads = links.map(({ source }) => source.exactly(1));
     const cancel = new addon!.Cancel();
     const ram = new addon!.RamFile({ fd: -1, pfnCount: 1 });
-    const job = { ram, offset: 0, type: 1, bodyBytes: 16, threadCount: 1, cancel };
+    const counters = makeCounters();
+    const job = { ram, offset: 0, type: 1, bodyBytes: 16, threadCount: 1, counters, cancel };
     const others = await Promise.all(Array.from({ length: WAITING_COUNT }, link));
     const calls = others.map(({ fd }) => addon!.receivePages({ ...job, fd }));
     expect(await readFile("package.json", "utf8")).toContain("xenferry");

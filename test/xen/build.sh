@@ -49,6 +49,13 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 
 # ---------------------------------------------------------------------------------- requirements
 
+# What dom0 runs; with another list the image is made anew.
+dom0_packages="xen-utils-4.17 xenstore-utils qemu-system-xen seabios python3 kmod iproute2 procps \
+busybox-static libstdc++6 openssh-server openssh-client"
+has_root_image() {
+    [ -s "$cache/root.img" ] && [ "$(cat "$cache/root.packages" 2> /dev/null)" = "$dom0_packages" ]
+}
+
 [ "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)" = $suite ] ||
     die "it is built from the packages of Debian 12, and this is another system"
 need() { # TOOL-OR-FILE:PACKAGE...
@@ -65,7 +72,7 @@ need qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fspr
 if [ $guest_kernel$shadow != 00 ]; then
     need make:make flex:flex bison:bison bc:bc /usr/include/libelf.h:libelf-dev
 fi
-[ -s "$cache/root.img" ] || [ "$(id -u)" -eq 0 ] ||
+has_root_image || [ "$(id -u)" -eq 0 ] ||
     die "building the root image takes root (debootstrap); run as root once"
 
 # -------------------------------------------------------------------------- hypervisor and kernel
@@ -233,8 +240,8 @@ install_xen() {
     printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
     in_root apt-get update
-    in_root apt-get -y --no-install-recommends install xen-utils-4.17 xenstore-utils \
-        qemu-system-xen seabios python3 kmod iproute2 procps busybox-static libstdc++6
+    # shellcheck disable=SC2086
+    in_root apt-get -y --no-install-recommends install $dom0_packages
     in_root apt-get clean
 }
 copy_modules() {
@@ -245,7 +252,7 @@ copy_modules() {
         kernel/drivers/{xen,virtio,block,net/tun.ko,net/xen-netback}) | tar -x -C "$to"
     depmod -b "$root" "$version"
 }
-if [ ! -s "$cache/root.img" ]; then
+if ! has_root_image; then
     root=$work/root
     say "bootstrapping dom0's root"
     logged "$cache/log/bootstrap" debootstrap bootstrap
@@ -256,6 +263,7 @@ if [ ! -s "$cache/root.img" ]; then
     [ -z "$node" ] || install -m 755 "$(readlink -f "$node")" "$root/usr/local/bin/node"
     # Nothing about the machine that built the image stays in it.
     rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/log/* \
+        "$root"/etc/ssh/ssh_host_* \
         "$root"/usr/share/{doc,man,locale,info}/* "$root/etc/resolv.conf"
     : > "$root/etc/apt/sources.list"
     echo lab > "$root/etc/hostname"
@@ -266,5 +274,6 @@ if [ ! -s "$cache/root.img" ]; then
     mkfs.ext4 -q -F -L dom0 -O ^metadata_csum_seed -E root_owner=0:0,lazy_itable_init=1 \
         -d "$root" "$work/root.img"
     mv "$work/root.img" "$cache/root.img"
+    echo "$dom0_packages" > "$cache/root.packages"
 fi
 say "the lab is built"

@@ -36,7 +36,7 @@ const EXIT = {
   interrupted: 130,
   terminated: 143,
 } as const;
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../../../..", import.meta.url));
 
 // QEMU is stopped as this process exits.
 process.once("SIGINT", () => process.exit(EXIT.interrupted));

@@ -7,6 +7,9 @@
 /** Who does the libxc half: the helper of this checkout, or the one Xen came with. */
 export type Helper = "ours" | "stock";
 
+/** Where a guest is moved to, always this machine: `lab` is its name, reached through ssh. */
+export type Destination = "localhost" | "lab";
+
 export type Fault = "sigterm" | "full-disk" | "broken-pipe" | "receiver-killed";
 
 /** What a cell does, and who does it. */
@@ -19,7 +22,10 @@ export type Trial =
   | { readonly kind: "equal"; readonly by: Helper }
   | { readonly kind: "fault"; readonly by: Helper; readonly fault: Fault }
   | { readonly kind: "time-save"; readonly by: Helper }
-  | { readonly kind: "time-live"; readonly by: Helper };
+  | { readonly kind: "time-live"; readonly by: Helper }
+  | { readonly kind: "legacy"; readonly convertBy: Helper; readonly restoreBy: Helper }
+  | { readonly kind: "program-save" }
+  | { readonly kind: "program-migrate"; readonly to: Destination };
 
 export interface Row {
   readonly name: string;
@@ -29,6 +35,8 @@ export interface Row {
   readonly environment?: Readonly<Record<string, string>>;
   /** The trial asks the hypervisor for log-dirty mode. */
   readonly isLive?: boolean;
+  /** Kinds of guest there is no such thing for. */
+  readonly without?: readonly string[];
 }
 
 export interface Column {
@@ -76,11 +84,17 @@ export interface Versions {
   readonly deviceModel: string;
 }
 
+/** Programs of ours that stand in for Xen's. */
+export interface Programs {
+  readonly helper: string;
+  /** Of legacy streams. */
+  readonly converter: string;
+}
+
 /** What a boot is given to do: `plan.json` in its job folder. */
 export interface Plan {
   readonly cells: readonly Cell[];
-  /** The program that stands in for Xen's helper. */
-  readonly helper: string;
+  readonly programs: Programs;
   readonly limitS: number;
   /** Keeps the logs of cells that pass, too. */
   readonly keepsLogs: boolean;
@@ -141,6 +155,8 @@ export const COLUMNS: readonly Column[] = [
 
 /** As Xen does it: a page of zeroes is a page like any other. */
 const EVERY_PAGE = { XENFERRY_ZERO_PAGES: "send" } as const;
+/** PVH came with Xen 4.10, streams as now with 4.6. */
+const NEWER_THAN_LEGACY = ["pvh"];
 
 export const ROWS: readonly Row[] = [
   {
@@ -224,6 +240,35 @@ export const ROWS: readonly Row[] = [
     isLive: true,
   },
   {
+    name: "legacy-ours-stock",
+    about: "a legacy image converted by ours, xl restore by stock",
+    trial: { kind: "legacy", convertBy: "ours", restoreBy: "stock" },
+    without: NEWER_THAN_LEGACY,
+  },
+  {
+    name: "legacy-ours-ours",
+    about: "a legacy image converted by ours, xl restore by ours",
+    trial: { kind: "legacy", convertBy: "ours", restoreBy: "ours" },
+    without: NEWER_THAN_LEGACY,
+  },
+  {
+    name: "xenferry-save",
+    about: "xenferry save, xenferry restore",
+    trial: { kind: "program-save" },
+  },
+  {
+    name: "xenferry-localhost",
+    about: "xenferry migrate to localhost under memory load",
+    trial: { kind: "program-migrate", to: "localhost" },
+    isLive: true,
+  },
+  {
+    name: "xenferry-ssh",
+    about: "xenferry migrate through ssh under memory load",
+    trial: { kind: "program-migrate", to: "lab" },
+    isLive: true,
+  },
+  {
     name: "time-save",
     about: "time and CPU of xl save, ours / stock",
     trial: { kind: "time-save", by: "ours" },
@@ -238,12 +283,14 @@ export const ROWS: readonly Row[] = [
 ];
 
 const CELL_LIMIT_S = 300;
+/** Trials of what Xen's own programs do not do. */
+const OF_OURS_ALONE: readonly Trial["kind"][] = ["zero", "program-save", "program-migrate"];
 
 /** All cells, or with `isControl` those in which the stock helper stands in for ours. */
 export function cellsOf({ isControl }: { readonly isControl: boolean }): readonly Cell[] {
   const rows = isControl ? controlRows() : ROWS;
   return rows.flatMap((row) =>
-    COLUMNS.map((column) => ({
+    COLUMNS.filter(({ name }) => !row.without?.includes(name)).map((column) => ({
       name: `${row.name}/${column.name}`,
       row,
       column,
@@ -253,10 +300,10 @@ export function cellsOf({ isControl }: { readonly isControl: boolean }): readonl
   );
 }
 
-/** Rows that become the same by the exchange are kept once; elision is no matter of stock's. */
+/** Rows that become the same by the exchange are kept once. */
 function controlRows(): readonly Row[] {
   const byTrial = new Map<string, Row>();
-  for (const row of ROWS.filter(({ trial }) => trial.kind !== "zero")) {
+  for (const row of ROWS.filter(({ trial }) => !OF_OURS_ALONE.includes(trial.kind))) {
     const control = JSON.parse(JSON.stringify(row).replaceAll("ours", "stock")) as Row;
     const key = JSON.stringify(control.trial);
     if (!byTrial.has(key)) {

@@ -2,11 +2,18 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import type { Programs } from "./matrix.ts";
 
-const HELPER = "dist/helper/main.js";
+const HELPER = "dist/helper/main.cjs";
 
-/** The helper, where dom0 unpacks the archive. */
-export const PACKED_HELPER = `/tmp/xenferry/${HELPER}`;
+/** Where dom0 unpacks the archive. */
+export const UNPACKED = "/tmp/xenferry";
+
+/** What stands in for Xen's own there. */
+export const PROGRAMS: Programs = {
+  helper: path.join(UNPACKED, HELPER),
+  converter: path.join(UNPACKED, "dist/cli/convert-legacy-stream/main.js"),
+};
 
 export function hasHelper(root: string): boolean {
   return existsSync(path.join(root, HELPER));

@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from "n
 import path from "node:path";
 import { emptyFolder, type Lab, NoLabError } from "./lab.ts";
 import type { Cell, CellResult, Hypervisor, Plan, Versions } from "./matrix.ts";
-import { PACKED_HELPER, pack } from "./package.ts";
+import { PROGRAMS, pack, UNPACKED } from "./package.ts";
 import { renderResult } from "./report.ts";
 
 export interface BootRecord {
@@ -29,11 +29,12 @@ interface SessionOptions {
 const BOOT_LIMIT_S = 120;
 const RUN = `#!/bin/bash
 : > started
-mkdir /tmp/xenferry
-tar -C /tmp/xenferry -xf package.tar 2> /dev/null
+mkdir ${UNPACKED}
+tar -C ${UNPACKED} -xf package.tar 2> /dev/null
+ln -s ${UNPACKED}/dist/cli/main.js /usr/local/bin/xenferry
 # Emulated, Node.js itself has been seen to crash; what has a result is not run again.
 for _ in 1 2 3; do
-    node js/dom0/run.js && exit
+    node js/test/xen/dom0/run.js && exit
 done
 `;
 
@@ -137,7 +138,7 @@ export class Session {
   #makeJob(name: string, { cells, limitS }: Pick<Plan, "cells" | "limitS">): string {
     const { root, folder, keepsLogs } = this.#options;
     const job = emptyFolder(path.join(folder, name));
-    const plan: Plan = { cells, helper: PACKED_HELPER, limitS, keepsLogs };
+    const plan: Plan = { cells, programs: PROGRAMS, limitS, keepsLogs };
     writeFileSync(path.join(job, "plan.json"), JSON.stringify(plan));
     writeFileSync(path.join(job, "run"), RUN);
     cpSync(path.join(root, "build", "xen", "js"), path.join(job, "js"), { recursive: true });

@@ -8,7 +8,7 @@ import { FakeXen, fakeLibraries, RAM } from "../support/fake-xen.ts";
 import { XenHost } from "../support/xen-host.ts";
 
 /** The save helper itself, on a made-up hypervisor, run by a made-up xl. */
-const HELPER = fileURLToPath(new URL("../../dist/helper/main.js", import.meta.url));
+const HELPER = fileURLToPath(new URL("../../dist/helper/main.cjs", import.meta.url));
 const FRAMES = 600;
 /** The rings of xenstore and console, which restore clears. */
 const RINGS = [3, 4];

@@ -1,26 +1,15 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ByteSource } from "../../base/io.ts";
-import {
-  type ConvertOptions,
-  type ConvertOutcome,
-  convertStream,
-} from "../../migration/convert.ts";
-import { orInterruption } from "../../migration/interruption.ts";
+import { type ConvertOutcome, convertStream } from "../../migration/convert.ts";
 import type { StreamVersion } from "../../migration/legacy.ts";
 import { formatBytes, formatCount, formatMs, formatRate } from "../../report/format.ts";
-import { descriptorSink } from "../../transport/descriptor-sink.ts";
 import { openStreamFile } from "../../transport/exact-source.ts";
-import { openOutput } from "../../transport/file-sink.ts";
 import { openImage } from "../../transport/image-file.ts";
 import type { Context } from "../context.ts";
-import { createByteDisplay } from "../display/bytes.ts";
 import { EXIT } from "../exit.ts";
+import { STANDARD, tellOfImage, writeImage } from "../image-output.ts";
 import type { Registrar } from "../program.ts";
 import { streamVersionOption } from "../stream-version.ts";
-
-/** The name of standard input and output. */
-const STANDARD = "-";
-const STDOUT_FD = 1;
 
 interface ConvertCliOptions {
   readonly format: "libxl" | "libxc";
@@ -62,6 +51,10 @@ function parseWidth(text: string): 32 | 64 {
   return text === "32" ? 32 : 64;
 }
 
+function openInput(input: string): Promise<ByteSource> {
+  return input === STANDARD ? openImage(process.stdin) : openStreamFile(input);
+}
+
 interface Names {
   readonly input: string;
   readonly output: string;
@@ -73,60 +66,21 @@ async function convert(
   options: ConvertCliOptions,
 ): Promise<number> {
   const { engine } = context.engine();
-  const isToStdout = names.output === STANDARD;
   const startMs = context.clock.nowMs();
   const source = await openInput(names.input);
   try {
-    const { signal } = context;
     const { format, width, guest, streamVersion, skipQemu } = options;
     const emulator = skipQemu === true && format === "libxc" ? "leave" : "read";
     const how = { format, width, guest, streamVersion, emulator } as const;
-    const outcome = await convertInto(context, names.output, {
-      ...how,
-      source,
-      pageDataHead: engine,
-      signal,
-    });
+    const outcome = await writeImage(context, { source, output: names.output }, (writing) =>
+      convertStream({ ...how, source, pageDataHead: engine, ...writing }),
+    );
     const totalMs = context.clock.nowMs() - startMs;
     const result = { ...names, ...summaryOf(outcome, format), totalMs };
-    const text = () => describe(outcome, totalMs);
-    if (!isToStdout) {
-      context.result(result, text);
-    } else {
-      context.note(context.isJson ? JSON.stringify(result) : text());
-    }
+    tellOfImage(context, names.output, result, () => describe(outcome, totalMs));
     return EXIT.SUCCESS;
   } finally {
     await source.close();
-  }
-}
-
-function openInput(input: string): Promise<ByteSource> {
-  return input === STANDARD ? openImage(process.stdin) : openStreamFile(input);
-}
-
-/** Converts into `output`, which has its name only once it is complete. */
-async function convertInto(
-  context: Context,
-  output: string,
-  options: Omit<ConvertOptions, "sink" | "onProgress">,
-): Promise<ConvertOutcome> {
-  const { signal, source } = options;
-  const sink = output === STANDARD ? descriptorSink(STDOUT_FD) : await openOutput(output);
-  const display = context.isQuiet ? undefined : createByteDisplay(process.stderr);
-  const giveUp = () => void source.close();
-  signal.addEventListener("abort", giveUp);
-  try {
-    const onProgress = display?.update;
-    const outcome = await convertStream({ ...options, sink, onProgress });
-    await sink.end();
-    return { ...outcome, bytesWritten: sink.offset };
-  } catch (error) {
-    await sink.abort();
-    throw orInterruption(signal, error);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-    display?.stop();
   }
 }
 

@@ -6,7 +6,7 @@ import { xenCapabilities } from "../../xen/capabilities.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
-import { SAVE_HELPER } from "../save-helper.ts";
+import { CONVERT_HELPER, SAVE_HELPER } from "../xen-programs.ts";
 
 /** One thing that was looked at. */
 interface Finding {
@@ -23,6 +23,8 @@ interface Findings {
   readonly xen: readonly Finding[];
   /** The program that LIBXL_SAVE_HELPER is to name. */
   readonly saveHelper: string;
+  /** The program that LIBXL_CONVERT_HELPER is to name. */
+  readonly convertHelper: string;
 }
 
 export function registerDoctor({ program, run }: Registrar): void {
@@ -37,6 +39,7 @@ async function examine(context: Context): Promise<number> {
     machine: [...engines(context), pumps(), zstd(), writeTracking()],
     xen: [xenAddOn(), ...xenCapabilities()],
     saveHelper: SAVE_HELPER,
+    convertHelper: CONVERT_HELPER,
   };
   context.result(findings, () => describe(findings));
   return EXIT.SUCCESS;
@@ -84,7 +87,7 @@ function writeTracking(): Finding {
   };
 }
 
-function describe({ machine, xen, saveHelper }: Findings): string {
+function describe({ machine, xen, saveHelper, convertHelper }: Findings): string {
   const width = Math.max(...[...machine, ...xen].map(({ name }) => name.length));
   const line = ({ name, isAvailable, detail }: Finding) =>
     `  ${isAvailable ? "yes" : "no "}  ${name.padEnd(width)}  ${detail}`;
@@ -94,5 +97,6 @@ function describe({ machine, xen, saveHelper }: Findings): string {
     "Xen's guests",
     ...xen.map(line),
     `LIBXL_SAVE_HELPER=${saveHelper}`,
+    `LIBXL_CONVERT_HELPER=${convertHelper}`,
   ].join("\n");
 }

@@ -3,7 +3,7 @@ import { machineClock } from "../../base/clock.ts";
 import { answerQuestions } from "../../xl/far-end.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
-import { SAVE_HELPER } from "../save-helper.ts";
+import { SAVE_HELPER } from "../xen-programs.ts";
 
 /** What `migrate` runs at the other end, through ssh, to learn what is there: no user's command. */
 export function registerFarEnd({ program, run }: Registrar): void {

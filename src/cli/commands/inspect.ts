@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { PFN_COUNT_MAX } from "../../base/units.ts";
 import { type Inspected, type Inspection, withInspection } from "../../migration/inspect.ts";
+import { type ListedField, listFields } from "../../migration/list-fields.ts";
+import { printable } from "../../report/fields.ts";
 import type { ImageSource } from "../../transport/image-file.ts";
 import type { Context } from "../context.ts";
 import { lookAtAddress, lookAtPage } from "../display/inspect/look.ts";
@@ -15,6 +17,7 @@ interface InspectFlags {
   readonly page?: number;
   readonly at?: string;
   readonly paging?: string;
+  readonly paths?: string | true;
 }
 
 /** xenferry inspect. */
@@ -29,9 +32,16 @@ export function registerInspect({ program, run }: Registrar): void {
     .option("--page <pfn>", "dump one page of the guest's memory", parsePfn)
     .option("--at <cr3:va>", "walk the guest's page tables; CR3 is a number, or 'vcpu0'")
     .option("--paging <mode>", "for --at: 32-bit, pae, 4-level or 5-level, where it is not known")
+    .option("--paths [start]", "list what 'rewrite --set' can set, or what of it starts so")
     .option("--no-digest", "leave out the digest of the resulting memory, and duplicates")
     .action((file: string, flags: InspectFlags, command: Command) =>
-      run(command, (context) => withImage(file, (image) => inspect(context, image, flags))),
+      run(command, (context) =>
+        withImage(file, (image) =>
+          flags.paths === undefined
+            ? inspect(context, image, flags)
+            : list(context, image, flags.paths === true ? "" : flags.paths),
+        ),
+      ),
     );
 }
 
@@ -56,6 +66,26 @@ async function inspect(context: Context, image: ImageSource, flags: InspectFlags
     return inspection.error === undefined ? EXIT.SUCCESS : EXIT.WORLD;
   };
   return await interruptible(context, image, () => withInspection(image, options, work));
+}
+
+/** Lists fields as they are set. Of a file pages are not read. */
+async function list(context: Context, image: ImageSource, start: string): Promise<number> {
+  const { engine } = context.engine();
+  const from = { source: image, pageDataHead: engine, signal: context.signal };
+  const fields = await interruptible(context, image, async () => {
+    const found: ListedField[] = [];
+    for await (const field of listFields(from)) {
+      if (field.path.startsWith(start)) {
+        found.push(field);
+      }
+    }
+    return found;
+  });
+  const paths = Object.fromEntries(fields.map(({ path, value }) => [path, value]));
+  context.result({ paths }, () =>
+    fields.map(({ path, value }) => printable(`${path}=${value}`)).join("\n"),
+  );
+  return EXIT.SUCCESS;
 }
 
 async function look(context: Context, inspected: Inspected, flags: InspectFlags): Promise<void> {

@@ -27,7 +27,8 @@ import { runUnderXl } from "../xl-run.ts";
 const HOST_HELP = `${GUEST_HELP}
 
 HOST is one of
-  localhost          a receiver is started here for the purpose
+  localhost          a receiver is started here for the purpose; its profile goes beside that of
+                     --profile: FILE.json and FILE.target.json
   tcp://HOST:PORT    a 'xenferry receive --listen tcp://…' there
                      (not encrypted: for trusted networks only)
   unix:PATH          likewise, on this machine
@@ -123,7 +124,7 @@ async function migrate(
   options: MigrateCliOptions,
 ): Promise<number> {
   const channels = channelsOf(options);
-  const receiver = await receiverAt(address, context, channels);
+  const receiver = await receiverAt(address, context, { ...channels, profile: options.profile });
   const guest = await attachGuest(name, { runDir: context.runDir });
   try {
     const [connection] = await Promise.all([

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { openBackend } from "../../guest/open.ts";
+import { arrivedName } from "../../guest/registry.ts";
 import type { GuestKind } from "../../guest/types.ts";
 import type { StreamVersion } from "../../migration/legacy.ts";
 import { receiveGuest } from "../../migration/receive.ts";
@@ -11,6 +12,7 @@ import type { Connection } from "../../transport/connection.ts";
 import { listen, stdioConnection } from "../../transport/open.ts";
 import type { Context } from "../context.ts";
 import { describeError, EXIT } from "../exit.ts";
+import { runIntake } from "../intake-run.ts";
 import type { Registrar } from "../program.ts";
 import { streamVersionOption } from "../stream-version.ts";
 
@@ -22,6 +24,7 @@ interface ReceiveOptions {
   readonly paused?: boolean;
   readonly kind?: GuestKind;
   readonly streamVersion?: StreamVersion;
+  readonly profile?: string;
 }
 
 const LISTEN_DEFAULT = "tcp://127.0.0.1:0";
@@ -45,6 +48,7 @@ export function registerReceive({ program, run }: Registrar): void {
         "kind of guest to receive into; that of the image unless given",
       ).choices(["process", "synthetic"]),
     )
+    .option("--profile <file>", "write the profile (JSON) here; with --keep, of the last guest")
     .addOption(streamVersionOption())
     .action((options: ReceiveOptions, command: Command) =>
       run(command, (context) => receive(context, options)),
@@ -107,21 +111,26 @@ async function receiveOne(
   options: ReceiveOptions,
 ): Promise<void> {
   const { engine } = context.engine();
+  const { streamVersion, profile } = options;
+  const task = { operation: "receive", target: connection.peer, profile } as const;
   try {
-    const received = await receiveGuest({
-      connection,
-      door,
-      engine,
-      clock: context.clock,
-      signal: context.signal,
-      streamVersion: options.streamVersion,
-      prepare: async (config) => {
-        const kind = options.kind ?? config.kind;
-        const backend = await openBackend(kind, context);
-        return backend.prepare({ ...config, kind });
-      },
-      startAs: options.paused === true ? "paused" : "running",
-    });
+    const received = await runIntake(context, task, (hooks) =>
+      receiveGuest({
+        connection,
+        door,
+        engine,
+        clock: context.clock,
+        signal: context.signal,
+        streamVersion,
+        startAs: options.paused === true ? "paused" : "running",
+        onProgress: hooks.onProgress,
+        prepare: async (config) => {
+          const kind = options.kind ?? config.kind;
+          hooks.makes({ ...config, kind, name: arrivedName(config.name) });
+          return (await openBackend(kind, context)).prepare({ ...config, kind });
+        },
+      }),
+    );
     const { name, pages, bytes, totalMs } = received;
     const moved = `${formatCount(pages)} pages, ${formatBytes(bytes)}`;
     const told = `${name} arrived: ${moved} in ${formatMs(totalMs)}`;

@@ -13,6 +13,7 @@ import { needXl, Xl } from "../../xl/xl.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { fileAccessOption } from "../file-access.ts";
+import { runIntake } from "../intake-run.ts";
 import type { Registrar } from "../program.ts";
 import { streamVersionOption } from "../stream-version.ts";
 import { askedSettings, refuseOptions } from "../xen-options.ts";
@@ -34,7 +35,7 @@ Without --kind the image says where it belongs: one of an embedded guest becomes
 and any other one is a Xen guest's, which 'xl restore' makes a domain of, with our save helper.`;
 
 const FOR_EMBEDDED = ["name", "fileAccess", "streamVersion"];
-const FOR_XEN = ["config", "monitor", "profile"];
+const FOR_XEN = ["config", "monitor"];
 
 export function registerRestore({ program, run }: Registrar): void {
   program
@@ -50,7 +51,7 @@ export function registerRestore({ program, run }: Registrar): void {
     )
     .option("--config <file>", "Xen: a configuration that replaces the image's")
     .option("-e, --no-monitor", "Xen: leave no xl behind that waits for the domain's end")
-    .option("--profile <file>", "Xen: write the profile (JSON) here")
+    .option("--profile <file>", "write the profile (JSON) here")
     .addHelpText("after", KIND_HELP)
     .addOption(streamVersionOption())
     .addOption(fileAccessOption("pages are read, of an aligned image that is a plain file"))
@@ -136,23 +137,28 @@ async function restore(
   options: RestoreOptions,
 ): Promise<number> {
   const { engine } = context.engine();
+  const { fileAccess, streamVersion, profile } = options;
   const source = await openImage(file === "-" ? process.stdin : file);
   const startMs = context.clock.nowMs();
+  const task = { operation: "restore", target: file, profile } as const;
   try {
-    const { config, pages, bytes, directBytes } = await restoreGuest({
-      source,
-      engine,
-      signal: context.signal,
-      fileAccess: options.fileAccess,
-      streamVersion: options.streamVersion,
-      startAs: options.paused === true ? "paused" : "running",
-      prepare: async (described) => {
-        const kind = asked ?? described.kind;
-        const name = options.name ?? described.name;
-        const backend = await openBackend(kind, context);
-        return backend.prepare({ ...described, kind, name });
-      },
-    });
+    const { config, pages, bytes, directBytes } = await runIntake(context, task, (hooks) =>
+      restoreGuest({
+        source,
+        engine,
+        signal: context.signal,
+        fileAccess,
+        streamVersion,
+        startAs: options.paused === true ? "paused" : "running",
+        onProgress: hooks.onProgress,
+        prepare: async (described) => {
+          const kind = asked ?? described.kind;
+          const wanted = { ...described, kind, name: options.name ?? described.name };
+          hooks.makes(wanted);
+          return (await openBackend(kind, context)).prepare(wanted);
+        },
+      }),
+    );
     const totalMs = context.clock.nowMs() - startMs;
     const name = options.name ?? config.name;
     context.result({ name, pages, bytes, directBytes, totalMs }, () => {

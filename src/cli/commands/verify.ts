@@ -1,12 +1,15 @@
 import { type Command, Option } from "commander";
 import { MigrationError } from "../../base/errors.ts";
+import type { StreamEvent } from "../../codec/events.ts";
 import type { Layer } from "../../codec/steps.ts";
+import { type DigestComparison, verifyAgainstDigest } from "../../migration/memory-digest.ts";
 import type { VerifyResult } from "../../migration/stream-verifier.ts";
 import { StreamListing } from "../../migration/verify-listing.ts";
 import { verifyStream } from "../../migration/verify-stream.ts";
 import type { ImageSource } from "../../transport/image-file.ts";
 import type { Context } from "../context.ts";
-import { findingLines, verdictLine } from "../display/findings.ts";
+import { readDigestFile } from "../digest-file.ts";
+import { digestLine, findingLines, verdictLine } from "../display/findings.ts";
 import { EXIT } from "../exit.ts";
 import { descriptorOrFile, interruptible, withImage } from "../image-work.ts";
 import type { Registrar } from "../program.ts";
@@ -17,6 +20,7 @@ export interface VerifyFlags {
   readonly in?: string;
   readonly format?: Layer;
   readonly deep?: boolean;
+  readonly digest?: string;
   readonly verbose?: boolean;
   readonly quiet?: boolean;
   readonly syslog?: boolean;
@@ -48,14 +52,16 @@ export function registerVerify({ program, run }: Registrar): void {
   const command = program
     .command("verify [file]")
     .description("say what xl restore would say of a saved image ('-' is standard input)");
-  addVerifyOptions(command).action((file: string | undefined, flags: VerifyFlags, self: Command) =>
-    run(self, (context) => {
-      const name = file ?? flags.in ?? "-";
-      const input = file ?? descriptorOrFile(name);
-      const all = { ...self.optsWithGlobals<VerifyFlags>(), ...flags };
-      return withImage(input, (image) => verify(context, { name, image, flags: all }));
-    }),
-  );
+  addVerifyOptions(command)
+    .option("--digest <file>", "compare the memory with what 'xenferry digest' wrote (--deep)")
+    .action((file: string | undefined, flags: VerifyFlags, self: Command) =>
+      run(self, (context) => {
+        const name = file ?? flags.in ?? "-";
+        const input = file ?? descriptorOrFile(name);
+        const all = { ...self.optsWithGlobals<VerifyFlags>(), ...flags };
+        return withImage(input, (image) => verify(context, { name, image, flags: all }));
+      }),
+    );
 }
 
 async function verify(
@@ -71,7 +77,8 @@ async function verify(
     if (context.isJson) {
       context.result({ file: name, ...result, elapsedMs }, () => "");
     } else if (flags.quiet !== true) {
-      [...findingLines(result), verdictLine(name, result)].forEach(log.info);
+      const digest = result.digest === undefined ? [] : [digestLine(result.digest)];
+      [...findingLines(result), verdictLine(name, result), ...digest].forEach(log.info);
     }
     return statusOf(result);
   } finally {
@@ -83,7 +90,7 @@ async function verify(
  * Verifies an image as the options say.
  *
  * @param work.log told what is in it; `undefined` where that is not wanted.
- * @throws MigrationError TRANSPORT_*, ENGINE_*, MIGRATION_INTERRUPTED
+ * @throws MigrationError TRANSPORT_*, ENGINE_*, DIGEST_*, MIGRATION_INTERRUPTED
  */
 export async function verifyImage(
   context: Pick<Context, "engine" | "signal">,
@@ -92,18 +99,21 @@ export async function verifyImage(
     readonly flags: VerifyFlags;
     readonly log: ProgramLog | undefined;
   },
-): Promise<VerifyResult> {
+): Promise<VerifyResult & { readonly digest?: DigestComparison }> {
   const { image, flags, log } = work;
   const { engine } = context.engine();
   const listing = new StreamListing();
+  const digest = flags.digest === undefined ? undefined : await readDigestFile(flags.digest);
+  const options = {
+    pageDataHead: engine,
+    format: flags.format,
+    signal: context.signal,
+    onEvent: log && ((event: StreamEvent) => listing.linesOf(event).forEach(log.info)),
+  };
   return await interruptible(context, image, () =>
-    verifyStream(image, {
-      pageDataHead: engine,
-      deepBy: flags.deep === true ? engine : undefined,
-      format: flags.format,
-      signal: context.signal,
-      onEvent: log && ((event) => listing.linesOf(event).forEach(log.info)),
-    }),
+    digest === undefined
+      ? verifyStream(image, { ...options, deepBy: flags.deep === true ? engine : undefined })
+      : verifyAgainstDigest(image, { ...options, deepBy: engine }, digest),
   );
 }
 

@@ -4,7 +4,7 @@ import { formatBytes, formatCount } from "../../report/format.ts";
 /** How often the line may be written again (ms). */
 const PERIOD_MS = 250;
 
-/** Shows how far a conversion is. */
+/** Shows how far the making of an image from another is. */
 export interface ByteDisplay {
   readonly update: (progress: ConvertProgress) => void;
   /** Leaves the terminal as it was found. */
@@ -18,11 +18,13 @@ export function createByteDisplay(stream: NodeJS.WriteStream): ByteDisplay | und
   }
   let toldMs = Number.NEGATIVE_INFINITY;
   return {
-    update: ({ bytesRead, pageEntries }) => {
+    update: ({ bytesRead, bytesWritten, pageEntries }) => {
       const nowMs = performance.now();
       if (nowMs - toldMs >= PERIOD_MS) {
         toldMs = nowMs;
-        stream.write(`\r${formatBytes(bytesRead)}, ${formatCount(pageEntries)} page entries\x1b[K`);
+        const [read, written] = [formatBytes(bytesRead), formatBytes(bytesWritten)];
+        const entries = formatCount(pageEntries);
+        stream.write(`\r${read} read, ${written} written, ${entries} page entries\x1b[K`);
       }
     },
     stop: () => {

@@ -1,3 +1,4 @@
+import type { DigestComparison, DigestDifference } from "../../migration/memory-digest.ts";
 import type { VerifyResult } from "../../migration/stream-verifier.ts";
 import type { Finding } from "../../migration/verify-findings.ts";
 import { formatBytes, formatCount } from "../../report/format.ts";
@@ -42,3 +43,26 @@ export function verdictLine(name: string, { summary }: VerifyResult): string {
   }
   return lines.join("\n");
 }
+
+/** What a digest says of the memory: equal, or how many frames differ and where the first lies. */
+export function digestLine({ frames, differing, by, first }: DigestComparison): string {
+  if (first === undefined) {
+    return `digest: the memory is the same, ${formatCount(frames)} frames`;
+  }
+  const kinds = Object.entries(by)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${DIGEST_WORDS[kind as DigestDifference]} ${formatCount(count)}`);
+  const where = first.offset === undefined ? "" : `, whose page is at offset ${first.offset}`;
+  const pfn = `0x${first.pfn.toString(16)}`;
+  return (
+    `digest: ${formatCount(differing)} of ${formatCount(frames)} frames differ ` +
+    `(${kinds.join(", ")}); the first is ${pfn}${where}`
+  );
+}
+
+const DIGEST_WORDS: Readonly<Record<DigestDifference, string>> = {
+  content: "other content",
+  type: "other type",
+  missing: "missing",
+  extra: "not in the digest",
+};

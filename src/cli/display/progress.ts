@@ -53,6 +53,7 @@ function lineOf(event: ProgressEvent): string | undefined {
     case "step":
       return event.step;
     case "pages":
+    case "taken":
       return undefined;
   }
 }

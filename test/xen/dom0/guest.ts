@@ -15,6 +15,8 @@ const SUSPEND_LIMIT_MS = 60_000;
 const DEBIAN_KERNEL_MEMORY_MIB = 96;
 const CHECKPOINT_INTERVAL_MS = "300";
 const SUSPEND_REASON = 2;
+/** What xl adds to the name of a guest that arrives until it runs. */
+const INCOMING = "--incoming";
 
 /** Up to where a guest has counted, and where its console's log then ended. */
 export interface Mark {
@@ -61,7 +63,7 @@ export class Guest {
     await commands.must(["xl", "create", "-q", "-e", file]);
     const guest = new Guest(name, commands);
     await until(`${name} to count`, START_LIMIT_MS, () => {
-      return /pattern ok/.test(guest.#log()) || guest.#mustRun();
+      return /pattern ok/.test(guest.#log()) || guest.#mustRun([name]);
     });
     return guest;
   }
@@ -74,12 +76,14 @@ export class Guest {
   /**
    * Waits until the guest has counted on from a mark with its pattern intact.
    *
-   * @param incoming xl lets a guest that arrives log its console under another name.
+   * @param incoming xl gives a guest that arrives another name: its console's log keeps that, and
+   *   it may have it still.
    */
   async goesOn(mark: Mark, { incoming = false } = {}): Promise<void> {
-    const log = () => (incoming ? this.#log("--incoming") : this.#log().slice(mark.logBytes));
+    const log = () => (incoming ? this.#log(INCOMING) : this.#log().slice(mark.logBytes));
+    const names = [this.name, ...(incoming ? [`${this.name}${INCOMING}`] : [])];
     await until(`${this.name} to count on from ${mark.round}`, SIGN_OF_LIFE_LIMIT_MS, () => {
-      return rounds(log()).some((round) => round > mark.round) || this.#mustRun();
+      return rounds(log()).some((round) => round > mark.round) || this.#mustRun(names);
     });
     const last = log();
     if (/PATTERN BAD/.test(last)) {
@@ -120,7 +124,10 @@ export class Guest {
     ];
     // Neither network nor disk need to be held back: there are none.
     const options = ["-F", "-n", "-d", "-i", CHECKPOINT_INTERVAL_MS, "-s", ""];
-    const words = ["xl", "remus", ...options, this.name, `tee ${copy} | ${receiver.join(" ")}`];
+    // The receiver goes on for a while when `xl remus` has ended.
+    const said = this.#commands.logFile("receiver.txt");
+    const host = `tee ${copy} | ${receiver.join(" ")} 2> ${said}`;
+    const words = ["xl", "remus", ...options, this.name, host];
     return this.#commands.run(words, { helper: by });
   }
 
@@ -131,9 +138,7 @@ export class Guest {
 
   /** The state column of `xl list`, such as `r-----`; undefined where there is no such guest. */
   async state(): Promise<string | undefined> {
-    const { lines } = await this.#commands.run(["xl", "list"]);
-    const line = lines.find(({ text }) => text.split(/\s+/)[0] === this.name);
-    return line?.text.split(/\s+/)[4];
+    return (await this.#states()).get(this.name);
   }
 
   /** Asks the guest itself to suspend, as libxl would, and leaves it so. */
@@ -158,14 +163,25 @@ export class Guest {
     await this.#commands.must(["xl", "destroy", this.name]);
   }
 
-  /** @returns false: there is nothing to be seen yet, and the guest has not stopped either. */
-  async #mustRun(): Promise<false> {
+  /**
+   * @param names one of which it has.
+   * @returns false: there is nothing to be seen yet, and the guest has not stopped either.
+   */
+  async #mustRun(names: readonly string[]): Promise<false> {
     await sleep(LOOK_MS);
-    const state = await this.state();
+    const states = await this.#states();
+    const state = names.map((name) => states.get(name)).find((found) => found !== undefined);
     if (state === undefined || /[sc]/.test(state)) {
       throw new Error(`${this.name} is ${state ?? "gone"} when it should run`);
     }
     return false;
+  }
+
+  /** The state column of `xl list` by guests' names. */
+  async #states(): Promise<ReadonlyMap<string, string>> {
+    const { lines } = await this.#commands.run(["xl", "list"]);
+    const columns = lines.slice(1).map(({ text }) => text.split(/\s+/));
+    return new Map(columns.map(([name, , , , state]) => [name!, state!]));
   }
 
   async #untilSuspended(): Promise<void> {

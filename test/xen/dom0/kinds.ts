@@ -1,7 +1,7 @@
 /** How each kind of trial is carried out. One that fails throws, one that passes gives facts. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import type { Column, Helper, Trial } from "../matrix.ts";
+import type { Helper, Trial } from "../matrix.ts";
 import {
   countCheckpoints,
   differences,
@@ -10,22 +10,14 @@ import {
   readImage,
   rewrittenByRestore,
 } from "../stream.ts";
+import { type Bench, create, type Facts } from "./bench.ts";
 import { saveSuspended } from "./direct.ts";
 import { FAULTS } from "./faults.ts";
-import { Guest, until } from "./guest.ts";
+import { until } from "./guest.ts";
 import { type IterationWatch, watchIterations } from "./iterations.ts";
-import { type Commands, type Ended, told } from "./xl.ts";
-
-export type Facts = Readonly<Record<string, number | string>>;
-
-export interface Bench {
-  readonly column: Column;
-  /** Unlike that of any other guest of this boot. */
-  readonly guestName: string;
-  readonly commands: Commands;
-  /** An empty folder for images, in memory. */
-  readonly folder: string;
-}
+import { restoreLegacy } from "./legacy.ts";
+import { migrateByProgram, saveByProgram } from "./program.ts";
+import { type Ended, told } from "./xl.ts";
 
 type Of<Kind extends Trial["kind"]> = Extract<Trial, { kind: Kind }>;
 
@@ -56,6 +48,12 @@ export async function carryOut(trial: Trial, bench: Bench): Promise<Facts> {
       return timeSaves(trial, bench);
     case "time-live":
       return timeMigrations(trial, bench);
+    case "legacy":
+      return restoreLegacy(trial, bench);
+    case "program-save":
+      return saveByProgram(bench);
+    case "program-migrate":
+      return migrateByProgram(trial, bench);
   }
 }
 
@@ -242,14 +240,6 @@ async function timeMigrations({ by }: Of<"time-live">, bench: Bench): Promise<Fa
     stockIterations: stockIterations.count,
     iterations: iterations.count,
   };
-}
-
-function create(bench: Bench, { isLoaded = false } = {}): Promise<Guest> {
-  return Guest.create(bench.column, {
-    name: bench.guestName,
-    commands: bench.commands,
-    isLoaded,
-  });
 }
 
 function mustHaveWorked(what: string, ended: Ended): void {

@@ -77,7 +77,7 @@ async function tryCell(
   mkdirSync(logs, { recursive: true });
   mkdirSync(folder);
   const { column, row } = cell;
-  const ours = { helper: plan.helper, environment: row.environment ?? {} };
+  const ours = { ...plan.programs, environment: row.environment ?? {} };
   const commands = new Commands(logs, ours);
   const result = { cell: cell.name, outcome: "passed" as const, facts: {}, tookS: 0 };
   const took = () => Number(((performance.now() - cellStartMs) / 1000).toFixed(1));

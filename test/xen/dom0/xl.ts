@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import path from "node:path";
-import type { Helper } from "../matrix.ts";
+import type { Helper, Programs } from "../matrix.ts";
 
 /** What a command came to. */
 export interface Ended {
@@ -29,10 +29,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-export interface OurHelper {
-  /** The program. */
-  readonly helper: string;
-  /** What it is told. */
+export interface OurPrograms extends Programs {
+  /** What they are told. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -41,17 +39,19 @@ export class EmulatorError extends Error {}
 
 /** `xl` works with Xen's helper unless this names another. */
 const HELPER_VARIABLE = "LIBXL_SAVE_HELPER";
+/** Likewise of its converter of legacy streams. */
+const CONVERTER_VARIABLE = "LIBXL_CONVERT_HELPER";
 const TIMED = `TIMEFORMAT="%R %U %S"; time "$@" >&3 2>&1 3>&-`;
 const SHOWN_LINES = 4;
 
 export class Commands {
   readonly #logs: string;
-  readonly #ours: OurHelper;
+  readonly #ours: OurPrograms;
   readonly #running = new Set<ChildProcess>();
   #isOver = false;
 
   /** @param logs the folder where each command's output goes. */
-  constructor(logs: string, ours: OurHelper) {
+  constructor(logs: string, ours: OurPrograms) {
     this.#logs = logs;
     this.#ours = ours;
   }
@@ -61,6 +61,11 @@ export class Commands {
     return helper === "ours"
       ? ["env", `${HELPER_VARIABLE}=${this.#ours.helper}`]
       : ["env", "-u", HELPER_VARIABLE];
+  }
+
+  /** The variable that names a converter of legacy streams: ours, or for Xen's own none. */
+  converterVariables(converter: Helper): Readonly<Record<string, string>> {
+    return converter === "ours" ? { [CONVERTER_VARIABLE]: this.#ours.converter } : {};
   }
 
   /** The program itself and its environment, for those who start it without xl. */
@@ -91,7 +96,8 @@ export class Commands {
       throw new Error(`too late for ${words[0]}`);
     }
     const startMs = performance.now();
-    const log = path.join(this.#logs, `${words[0]}-${words[1]?.replaceAll(/\W/g, "")}.txt`);
+    const program = path.basename(words[0]!);
+    const log = path.join(this.#logs, `${program}-${words[1]?.replaceAll(/\W/g, "")}.txt`);
     const child = spawn("bash", ["-c", TIMED, "bash", ...words], {
       stdio: ["ignore", "ignore", "pipe", "pipe"],
       detached: true,

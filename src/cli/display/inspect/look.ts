@@ -1,10 +1,10 @@
 import { MigrationError } from "../../../base/errors.ts";
-import { PAGING_FORMATS, type PagingMode } from "../../../format/paging.ts";
 import type { Inspected } from "../../../migration/inspect.ts";
 import { pageTypeLabel } from "../../../migration/memory-image.ts";
 import { type Walk, walkPageTables } from "../../../migration/page-walk.ts";
 import { renderHexDump } from "../../../report/hex-dump.ts";
 import { renderTable } from "../../../report/render.ts";
+import { parseNumber, parsePagingMode, parseRoot } from "../../address-space.ts";
 
 /** Octets shown of what an address leads to. */
 const SHOWN_BYTES = 256;
@@ -49,12 +49,13 @@ export async function lookAtAddress(
 ): Promise<Look> {
   const [root = "", addressText = "", ...others] = place.split(":");
   const address = parseNumber(addressText);
-  const cr3 = /^vcpu\d+$/.test(root) ? known.cr3Of(Number(root.slice(4))) : parseNumber(root);
+  const space = parseRoot(root);
+  const cr3 = space && ("cr3" in space ? space.cr3 : known.cr3Of(space.vcpu));
   if (cr3 === undefined || address === undefined || others.length > 0) {
     const expected = "CR3:VA or vcpuN:VA, of a vCPU of the image";
     throw new MigrationError("USAGE_ARGUMENT", { at: place, expected });
   }
-  const mode = paging === undefined ? known.modeOf(cr3) : parseMode(paging);
+  const mode = paging === undefined ? known.modeOf(cr3) : parsePagingMode(paging);
   if (mode === undefined) {
     const problem = "the image has no vCPU: say --paging";
     throw new MigrationError("USAGE_ARGUMENT", { at: place, problem });
@@ -99,21 +100,4 @@ function outcomeText({ address, mode, outcome, physical, page_bytes: bytes, pfn 
     case "no table":
       return `${address}: the image has no page where the next table should be (${mode})`;
   }
-}
-
-function parseMode(text: string): PagingMode {
-  const mode = Object.keys(PAGING_FORMATS).find((name) => name === text);
-  if (mode === undefined) {
-    const facts = { paging: text, known: Object.keys(PAGING_FORMATS) };
-    throw new MigrationError("USAGE_ARGUMENT", facts);
-  }
-  return mode as PagingMode;
-}
-
-/** A number of at most 64 bits, hexadecimal behind 0x. */
-function parseNumber(text: string): bigint | undefined {
-  if (!/^(0x[0-9a-f]{1,16}|[0-9]{1,19})$/i.test(text)) {
-    return undefined;
-  }
-  return BigInt(text);
 }
