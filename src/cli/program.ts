@@ -12,6 +12,7 @@ import { registerFarEnd } from "./commands/far-end.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
+import { registerPredict } from "./commands/predict.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerReport } from "./commands/report.ts";
 import { registerRestore } from "./commands/restore.ts";
@@ -74,6 +75,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerReport(registrar);
   registerRewrite(registrar);
   registerSimulate(registrar);
+  registerPredict(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   registerFarEnd(registrar);
