@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerBench } from "./commands/bench.ts";
 import { registerConvert } from "./commands/convert.ts";
 import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
@@ -73,6 +74,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerDigest(registrar);
   registerExport(registrar);
   registerReport(registrar);
+  registerBench(registrar);
   registerRewrite(registrar);
   registerSimulate(registrar);
   registerPredict(registrar);
