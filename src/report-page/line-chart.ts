@@ -84,7 +84,7 @@ function options(chart: LineChart, readOut: HTMLOutputElement): uPlot.Options {
     height: HEIGHT_PX,
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { size: 8 } },
-    scales: { x: { time: false }, y: { distr: chart.scale === "logarithmic" ? 3 : 1 } },
+    scales: { x: { time: false }, y: scaleOf(chart) },
     axes: [
       { ...axisOf(chart.xName, chart.formatX), space: X_SPACE_PX },
       { ...axisOf(chart.yName, chart.formatY), size: AXIS_PX },
@@ -94,6 +94,25 @@ function options(chart: LineChart, readOut: HTMLOutputElement): uPlot.Options {
       drawClear: [(plot) => drawBands(plot, chart.bands ?? [])],
       draw: [(plot) => drawRanges(plot, chart)],
       setCursor: [(plot) => readOutAt(plot, chart, readOut)],
+    },
+  };
+}
+
+/** A y axis with room for the bars through points, too. */
+function scaleOf({ scale, series }: LineChart): uPlot.Scale {
+  const ends = series.flatMap(({ ranges = [] }) => ranges.flatMap((range) => range ?? []));
+  const positive = ends.filter((value) => scale === "linear" || value > 0);
+  const [least, most] = [Math.min(...positive), Math.max(...positive)];
+  return {
+    distr: scale === "logarithmic" ? 3 : 1,
+    range: (_plot, low, high) => {
+      if (low === null || high === null) {
+        return [low, high];
+      }
+      const [from, to] = [Math.min(low, least), Math.max(high, most)];
+      return scale === "logarithmic"
+        ? uPlot.rangeLog(from, to, 10, false)
+        : uPlot.rangeNum(Math.min(0, from), to, 0.1, true);
     },
   };
 }

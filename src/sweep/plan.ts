@@ -24,6 +24,9 @@ export interface SweepAxes {
 /** A gigabit a second, as far as octets of a stream get of it. */
 export const GIGABIT_BYTES = (1e9 * 0.94) / 8;
 
+/** Memory of guests of which no other is asked for: so that the standard sweep takes minutes. */
+export const USUAL_MEMORY_BYTES = 96 * 2 ** 20;
+
 /** What a link without a limit is taken for where a scenario's pace is fitted to it. */
 const UNLIMITED_BYTES_PER_SECOND = 10 * GIGABIT_BYTES;
 
@@ -48,7 +51,7 @@ export function standardCells(frame: SweepFrame): readonly SweepCell[] {
   const axes: SweepAxes = {
     ...frame,
     scenarios: STANDARD_SCENARIOS,
-    memoryBytes: [128 * 2 ** 20],
+    memoryBytes: [USUAL_MEMORY_BYTES],
     linkBytesPerSecond: [GIGABIT_BYTES],
     storesPerSecond: [],
     patterns: [],

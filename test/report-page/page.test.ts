@@ -19,6 +19,8 @@ if (executable === undefined) {
 const PICTURES = fileURLToPath(new URL("../../build/report-pictures", import.meta.url));
 const LOAD_SECONDS_MAX = 1;
 const PAGE_BYTES_MAX = 2_000_000;
+/** For machines that do much else. */
+const PATIENCE_MS = 150_000;
 const HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script>\u2028&amp;";
 
 let browser: Browser;
@@ -45,6 +47,7 @@ async function write(name: string, runs = large(), withSweep = false): Promise<s
 
 async function open(file: string, colorScheme: "light" | "dark" = "light"): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, colorScheme });
+  page.setDefaultTimeout(PATIENCE_MS);
   page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => complaints.push(`${error}`));
   page.on("request", (request) => {
@@ -63,7 +66,7 @@ async function keep(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: path.join(PICTURES, `${name}.png`), fullPage: true });
 }
 
-describe.skipIf(executable === undefined)("a report's page", { timeout: 120_000 }, () => {
+describe.skipIf(executable === undefined)("a report's page", { timeout: 2 * PATIENCE_MS }, () => {
   beforeAll(async () => {
     browser = await launchChromium(executable!);
     folder = mkdtempSync(path.join(os.tmpdir(), "xenferry-report-"));
@@ -82,6 +85,7 @@ describe.skipIf(executable === undefined)("a report's page", { timeout: 120_000 
     const file = await write("large");
     expect(statSync(file).size).toBeLessThan(PAGE_BYTES_MAX);
     const page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
     const session = await page.context().newCDPSession(page);
     await session.send("Performance.enable");
     await page.goto(pathToFileURL(file).href);
@@ -160,14 +164,13 @@ describe.skipIf(executable === undefined)("a report's page", { timeout: 120_000 
   });
 
   test("can be used by keyboard alone", async () => {
-    const page = await open(await write("keyboard", [...large(), ...hostileRuns()], true));
-    const reached = new Set<string>();
-    for (let presses = 0; presses < 200; presses++) {
+    const page = await open(await write("keyboard", hostileRuns(), true));
+    const wanted = Number(await page.evaluate(WATCH_FOCUS));
+    for (let presses = 0; presses < wanted; presses++) {
       await page.keyboard.press("Tab");
-      reached.add(await page.evaluate(FOCUSED));
     }
-    const wanted = Number(await page.evaluate(FOCUSABLE_COUNT));
-    expect(reached.size).toBeGreaterThanOrEqual(wanted);
+    expect(wanted).toBeGreaterThan(40);
+    expect(await page.evaluate("reached.size")).toBe(wanted);
     await page.locator(".plot").first().focus();
     await page.keyboard.press("ArrowRight");
     await expectText(page, "[data-chart=sweep-downtimeMs] .read-out", "dirty rate asked for");
@@ -219,12 +222,10 @@ const COLOURS = `[...document.querySelectorAll("figure canvas")].map((canvas) =>
   return seen.size;
 })`;
 
-/** What has the focus, with its place, so that no two are the same. */
-const FOCUSED = `(() => {
-  const all = [...document.querySelectorAll("*")];
-  return String(all.indexOf(document.activeElement));
-})()`;
-
-const FOCUSABLE_COUNT = `[
-  ...document.querySelectorAll("a, button, select, input, summary, [tabindex]"),
-].filter((node) => node.checkVisibility()).length`;
+/** Collects in `reached` what gets the focus; its value is how much there is that can. */
+const WATCH_FOCUS = `
+  var reached = new Set();
+  document.addEventListener("focusin", ({ target }) => reached.add(target));
+  [...document.querySelectorAll("a, button, select, input, summary, [tabindex]")].filter(
+    (node) => node.checkVisibility(),
+  ).length`;

@@ -15,7 +15,14 @@ import { namedRuns, summariseSweep } from "../../report/sweep-summary.ts";
 import { renderSweep } from "../../report/tty.ts";
 import { compareSweeps } from "../../sweep/compare.ts";
 import { csvOf } from "../../sweep/csv.ts";
-import { CURVE_SCENARIO, cellsOf, GIGABIT_BYTES, planOf, standardCells } from "../../sweep/plan.ts";
+import {
+  CURVE_SCENARIO,
+  cellsOf,
+  GIGABIT_BYTES,
+  planOf,
+  standardCells,
+  USUAL_MEMORY_BYTES,
+} from "../../sweep/plan.ts";
 import { journalOf, ResultsFile } from "../../sweep/results-file.ts";
 import { tasksLeft } from "../../sweep/tasks.ts";
 import { openOutput } from "../../transport/file-sink.ts";
@@ -37,7 +44,7 @@ ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(10)}${about}`).join("\n")}
 
 Its guest gets the memory and link of each cell, and stores as much for each octet that the link
 carries as it would in the scenario. Without a scenario and without axes it is the standard sweep:
-all of them with 128 MiB over a link of 1 Gbit/s, by the policies downtime and xen. Each migration
+all of them with 96 MiB over a link of 1 Gbit/s, by the policies downtime and xen. Each migration
 goes from one process to another over TCP on this machine, and its guest proves all of its memory.
 
 Results are added to FILE.partial as they come: after Ctrl-C the same command goes on. The status is
@@ -100,7 +107,7 @@ async function planFor(
     scenarios,
     storesPerSecond: options.dirty ?? [],
     patterns: options.pattern ?? [],
-    memoryBytes: options.memory ?? [128 * 2 ** 20],
+    memoryBytes: options.memory ?? [USUAL_MEMORY_BYTES],
     linkBytesPerSecond: options.link ?? [GIGABIT_BYTES],
     policies: options.policy ?? ["downtime"],
   });
