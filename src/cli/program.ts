@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerBench } from "./commands/bench.ts";
 import { registerConvert } from "./commands/convert.ts";
 import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
@@ -12,6 +13,7 @@ import { registerFarEnd } from "./commands/far-end.ts";
 import { registerGuestCommands } from "./commands/guests.ts";
 import { registerInspect } from "./commands/inspect.ts";
 import { registerMigrate } from "./commands/migrate.ts";
+import { registerPredict } from "./commands/predict.ts";
 import { registerReceive } from "./commands/receive.ts";
 import { registerReport } from "./commands/report.ts";
 import { registerRestore } from "./commands/restore.ts";
@@ -72,8 +74,10 @@ export function createProgram(signal: AbortSignal): Program {
   registerDigest(registrar);
   registerExport(registrar);
   registerReport(registrar);
+  registerBench(registrar);
   registerRewrite(registrar);
   registerSimulate(registrar);
+  registerPredict(registrar);
   registerEngines(registrar);
   registerDoctor(registrar);
   registerFarEnd(registrar);

@@ -46,6 +46,8 @@ export async function runTransfer(
   const iterations: IterationStatistics[] = [];
   const mode = options.live ? "live" : "non-live";
   const operation = new Operation(context, {
+    operation: task.operation,
+    target: task.target,
     profile: options.profile,
     sent: { guest, engine },
   });
@@ -75,6 +77,7 @@ export async function runTransfer(
       onProgress,
       signal,
       zeroPages,
+      throttles: options.throttle,
       pump: { bytesPerSecondMax, skipsUnchanged, ...task.file },
       startMs: operation.startMs,
       watch: operation.watch,
