@@ -45,7 +45,8 @@ export class MigrationMetrics {
   #bytes = 0;
   #pagesTaken = 0;
   #remainingPages: number | undefined;
-  #last: IterationStatistics | undefined;
+  /** What the last iteration of the running guest left. */
+  #dirty: { readonly pages: number; readonly perSecond: number } | undefined;
   /** Of the iteration under way: its number, and where it began. */
   #current = { iteration: -1, startMs: 0, startBytes: 0 };
   #bytesPerSecond: number | undefined;
@@ -128,10 +129,15 @@ export class MigrationMetrics {
   #takeIteration(statistics: IterationStatistics): void {
     const before = this.#fates;
     this.#iterations++;
-    this.#last = statistics;
-    this.#bytesPerSecond = statistics.bytesPerSecond;
-    this.#remainingPages =
-      statistics.dirtyPagesAtEnd === "unknown" ? 0 : statistics.dirtyPagesAtEnd;
+    const { dirtyPagesAtEnd, dirtyPagesPerSecond, bytesPerSecond } = statistics;
+    if (dirtyPagesAtEnd === "unknown") {
+      this.#remainingPages = 0;
+      this.#bytesPerSecond ??= bytesPerSecond;
+    } else {
+      this.#remainingPages = dirtyPagesAtEnd;
+      this.#bytesPerSecond = bytesPerSecond;
+      this.#dirty = { pages: dirtyPagesAtEnd, perSecond: dirtyPagesPerSecond };
+    }
     this.#fates = {
       pagesSent: before.pagesSent + statistics.pagesSent,
       pagesAllocateOnly: before.pagesAllocateOnly + statistics.pagesAllocateOnly,
@@ -165,22 +171,21 @@ export class MigrationMetrics {
       deferred: pagesDeferred,
       unchanged: pagesUnchanged,
     }).map(([fate, value]) => ({ labels: { fate }, value }));
-    const dirty = this.#last?.dirtyPagesAtEnd;
-    const dirtyPages = dirty === "unknown" ? 0 : dirty;
+    const dirty = this.#dirty;
     return [
       this.#counter("iterations", "Iterations that have ended.", one(this.#iterations)),
       this.#counter("pages", "Pages of ended iterations by what became of them.", byFate),
       this.#bytesFamily("sent", "Octets of stream that were sent."),
       this.#gauge("remaining_pages", "Pages that wait to be sent.", one(this.#remainingPages)),
-      this.#gauge("dirty_pages", "Pages dirty when an iteration last ended.", one(dirtyPages)),
+      this.#gauge("dirty_pages", "Pages dirty when an iteration last ended.", one(dirty?.pages)),
       this.#gauge(
         "dirty_pages_per_second",
-        "Pages that the guest dirtied a second, in the iteration that ended last.",
-        one(this.#last?.dirtyPagesPerSecond),
+        "Pages that the guest dirtied a second, in the last iteration that it ran in.",
+        one(dirty?.perSecond),
       ),
       this.#gauge(
         "bandwidth_bytes_per_second",
-        "Octets of stream a second, of the iteration under way or else the last one.",
+        "Octets of stream a second, of the iteration under way or of the last one.",
         one(this.#bytesPerSecond),
         "bytes_per_second",
       ),

@@ -24,8 +24,8 @@ export const METRICS_CONTENT_TYPE: Readonly<Record<MetricsFormat, string>> = {
 };
 
 /**
- * Writes families, those without samples left out. In Prometheus' older format a counter's name has its
- * `_total` in its description too, units are not told, and the end is not marked.
+ * Writes families, those without samples left out. In Prometheus' older format a counter's name has
+ * its `_total` in its description too, units are not told, and the end is not marked.
  *
  * @source OpenMetrics 1.0, "Text format"; Prometheus, "Exposition formats"
  */

@@ -159,7 +159,7 @@ describe("metrics of a migration", () => {
       'pages_total{fate="unchanged"} 2',
       "sent_bytes_total 1350",
       "remaining_pages 0",
-      "dirty_pages 0",
+      "dirty_pages 30",
       "dirty_pages_per_second 60",
       "bandwidth_bytes_per_second 2000",
       "downtime_seconds 0.021",
