@@ -118,6 +118,10 @@ void Machine::run() {
   run_state_ = RunState::kRunning;
 }
 
+void Machine::throttle(unsigned percent) {
+  for (const auto& vcpu : vcpus_) vcpu->throttle(percent);
+}
+
 std::vector<VcpuState> Machine::counters() const {
   std::vector<VcpuState> counters;
   for (const auto& vcpu : vcpus_) counters.push_back(vcpu->counters());

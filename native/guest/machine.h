@@ -35,6 +35,8 @@ class Machine {
   // Stops all vCPUs between two operations; returns when they have stopped.
   void stop(RunState run_state);
   void run();
+  // Takes so many percent of their time from the vCPUs, 0 to 99.
+  void throttle(unsigned percent);
   std::vector<VcpuState> counters() const;
   // Only while stopped.
   std::vector<VcpuState> states();

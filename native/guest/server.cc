@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kLineBytesMax = 1 << 20;
 constexpr std::size_t kStateWords = 6;
+constexpr unsigned kThrottlePercentMax = 99;
 
 [[noreturn]] void fail(const char* call) {
   throw std::system_error(errno, std::generic_category(), call);
@@ -140,10 +141,33 @@ Reply start(Machine& machine, std::istringstream& words) {
   return {"ok"};
 }
 
-Reply answer(Machine& machine, const std::string& request) {
+// A client and what it has sent of its next line.
+struct Client {
+  UniqueFd fd;
+  std::string pending;
+  // Whether it has slowed the guest down, which ends with it.
+  bool throttles = false;
+};
+
+Reply throttle(Machine& machine, Client& client, std::istringstream& words) {
+  std::string word;
+  unsigned percent = 0;
+  words >> word;
+  std::istringstream number{word.substr(word.find('=') + 1)};
+  if (word.rfind("percent=", 0) != 0 || !(number >> percent) || !number.eof() ||
+      percent > kThrottlePercentMax) {
+    return refuse("no percentage from 0 to 99");
+  }
+  machine.throttle(percent);
+  client.throttles = percent > 0;
+  return {"ok"};
+}
+
+Reply answer(Machine& machine, Client& client, const std::string& request) {
   std::istringstream words{request};
   std::string verb;
   words >> verb;
+  if (verb == "throttle") return throttle(machine, client, words);
   if (verb == "status") return {status_line(machine)};
   if (verb == "memory") return {memory_line(machine.ram())};
   if (verb == "suspend") return stop(machine, RunState::kSuspended);
@@ -158,12 +182,6 @@ Reply answer(Machine& machine, const std::string& request) {
   if (verb == "destroy") return {"ok", true};
   return {"error GUEST_PROTOCOL no such verb: " + verb};
 }
-
-// A client and what it has sent of its next line.
-struct Client {
-  UniqueFd fd;
-  std::string pending;
-};
 
 bool send_line(int fd, const std::string& line) {
   const std::string text = line + "\n";
@@ -186,7 +204,7 @@ Served serve_client(Machine& machine, Client& client) {
   client.pending.append(buffer.data(), static_cast<std::size_t>(count));
   for (auto end = client.pending.find('\n'); end != std::string::npos;
        end = client.pending.find('\n')) {
-    const Reply reply = answer(machine, client.pending.substr(0, end));
+    const Reply reply = answer(machine, client, client.pending.substr(0, end));
     client.pending.erase(0, end + 1);
     const bool is_sent = send_line(client.fd.get(), reply.line);
     if (reply.ends_guest) return Served::kEndGuest;
@@ -234,7 +252,10 @@ void serve(Machine& machine, int listen_fd) {
       }
       const Served served = serve_client(machine, clients.at(entry.fd));
       if (served == Served::kEndGuest) return;
-      if (served == Served::kDropClient) clients.erase(entry.fd);
+      if (served == Served::kDropClient) {
+        if (clients.at(entry.fd).throttles) machine.throttle(0);
+        clients.erase(entry.fd);
+      }
       if (clients.empty() && machine.run_state() == RunState::kIncoming) return;
     }
   }

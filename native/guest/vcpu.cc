@@ -9,6 +9,8 @@ using std::chrono::duration;
 using std::chrono::milliseconds;
 
 constexpr auto kTick = milliseconds{1};
+// What a throttled vCPU runs at a time at most, however long it waited for a processor.
+constexpr duration<double> kSlice = milliseconds{2};
 // Work that a stalled vCPU may catch up with.
 constexpr double kBacklogSeconds = 0.1;
 
@@ -70,6 +72,15 @@ void Vcpu::run() {
     must_park_ = false;
     due_operations_ = 0;
     accrued_until_ = Clock::now();
+    ran_since_ = accrued_until_;
+  }
+  wake_.notify_all();
+}
+
+void Vcpu::throttle(unsigned percent) {
+  {
+    const std::lock_guard lock{mutex_};
+    throttle_percent_ = percent;
   }
   wake_.notify_all();
 }
@@ -96,7 +107,21 @@ void Vcpu::thread_main() {
     perform_due_operations(Clock::now());
     lock.lock();
     wait_for_work(lock);
+    rest(lock);
   }
+}
+
+// Sleeps for so long that what it ran is its share of the time; nothing comes due meanwhile.
+void Vcpu::rest(std::unique_lock<std::mutex>& lock) {
+  const unsigned percent = throttle_percent_;
+  const auto now = Clock::now();
+  if (percent > 0) {
+    const duration<double> ran = std::min<duration<double>>(now - ran_since_, 2 * kSlice);
+    wake_.wait_for(lock, ran * percent / (100 - percent),
+                   [this, percent] { return must_park_ || throttle_percent_ != percent; });
+    accrued_until_ += Clock::now() - now;
+  }
+  ran_since_ = Clock::now();
 }
 
 // An idle vCPU waits to be parked; a busy one for the next tick at most.
@@ -110,11 +135,14 @@ void Vcpu::wait_for_work(std::unique_lock<std::mutex>& lock) {
 }
 
 void Vcpu::perform_due_operations(Clock::time_point now) {
-  const double elapsed = duration<double>(now - accrued_until_).count();
+  const bool is_throttled = throttle_percent_ > 0;
+  const double waited = duration<double>(now - accrued_until_).count();
+  const double elapsed = is_throttled ? std::min(waited, kSlice.count()) : waited;
   accrued_until_ = now;
   due_operations_ = std::min(due_operations_ + elapsed * operations_per_second_,
                              operations_per_second_ * kBacklogSeconds + 1);
   while (due_operations_ >= 1 && !must_park_.load(std::memory_order_relaxed)) {
+    if (is_throttled && Clock::now() - now > kSlice) break;
     perform_one();
     due_operations_ -= 1;
   }

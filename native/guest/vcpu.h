@@ -23,6 +23,8 @@ class Vcpu {
   void request_park();
   void await_parked();
   void run();
+  // Takes so many percent of its time from it, 0 to 99, from now on.
+  void throttle(unsigned percent);
 
   // Only while parked.
   VcpuState& state() { return state_; }
@@ -36,6 +38,7 @@ class Vcpu {
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   void perform_due_operations(Clock::time_point now);
   void perform_one();
+  void rest(std::unique_lock<std::mutex>& lock);
 
   const Workload& workload_;
   Ram& ram_;
@@ -44,6 +47,8 @@ class Vcpu {
   VcpuState state_;
   double due_operations_ = 0;
   Clock::time_point accrued_until_{};
+  Clock::time_point ran_since_{};
+  std::atomic<unsigned> throttle_percent_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable parked_;

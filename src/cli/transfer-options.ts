@@ -22,6 +22,7 @@ export interface TransferCliOptions {
   /** Octets a second; 0 is no limit. */
   readonly bandwidthMax: number;
   readonly skipUnchanged: boolean;
+  readonly throttle: boolean;
   readonly profile?: string;
 }
 
@@ -37,6 +38,7 @@ export const TRANSFER_DEFAULTS: TransferCliOptions = {
   zeroPages: "elide",
   bandwidthMax: 0,
   skipUnchanged: false,
+  throttle: false,
 };
 
 /** What a migration can use besides, where both ends are ours. */
@@ -89,6 +91,11 @@ export function addTransferOptions(command: Command): Command {
       "--skip-unchanged",
       "leave out pages rewritten with the same content (0.8 % of the guest's memory, for digests)",
       defaults.skipUnchanged,
+    )
+    .option(
+      "--throttle",
+      "slow the guest down where pre-copy does not converge: by 20 % of its vCPUs' time, 30 … 99 %",
+      defaults.throttle,
     )
     .option("--profile <file>", "write the profile (JSON) here");
 }

@@ -77,6 +77,7 @@ export async function runTransfer(
       onProgress,
       signal,
       zeroPages,
+      throttles: options.throttle,
       pump: { bytesPerSecondMax, skipsUnchanged, ...task.file },
       startMs: operation.startMs,
       watch: operation.watch,

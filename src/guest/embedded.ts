@@ -110,6 +110,9 @@ function sourceOf({ handle, config, open }: Opened<OpenSource>): GuestSource {
     memory: open.memory,
     logDirty: open.logDirty,
     rehearse: () => rehearseOnce(handle, config),
+    throttle: async (percent) => {
+      await handle.request("throttle", { percent });
+    },
     suspend: () => handle.tell("suspend"),
     pause: () => handle.tell("pause"),
     resume: () => handle.start("running"),

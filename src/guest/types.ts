@@ -133,6 +133,12 @@ export interface GuestSource {
   readonly logDirty: LogDirty;
   /** Runs what a suspension will run, so that no code and no data is cold then; changes nothing. */
   rehearse(): Promise<void>;
+  /**
+   * Takes so many percent of their time from the vCPUs, 0 to 99; what they would do then is not
+   * made up for. It ends at the latest when this side lets go of the guest, or is gone. Absent where
+   * a guest cannot be slowed down.
+   */
+  throttle?(percent: number): Promise<void>;
   /** Stops every vCPU between two stores; resolves when all have stopped. */
   suspend(): Promise<void>;
   /** Stops every vCPU at the user's request; the guest did not agree to anything. */

@@ -87,11 +87,16 @@ function called(
   statistics: PrecopyStatistics,
 ): unknown {
   try {
-    // What it is shown is a copy: the migration's own records are not its to change.
-    return Reflect.apply(decide, policy, [structuredClone(statistics)]);
+    return Reflect.apply(decide, policy, [frozen(statistics)]);
   } catch (error) {
     throw new MigrationError("POLICY_THROWN", { file, reason: textOf(error) }, error);
   }
+}
+
+/** What the migration keeps is not the module's to change. */
+function frozen(statistics: PrecopyStatistics): PrecopyStatistics {
+  const iterations = Object.freeze(statistics.iterations.map((entry) => Object.freeze(entry)));
+  return Object.freeze({ ...statistics, iterations });
 }
 
 function checked(file: string, decision: unknown): PrecopyDecision {

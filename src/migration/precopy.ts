@@ -5,6 +5,7 @@ import type { PageEngine } from "../engine/types.ts";
 import type { LogDirty, SourceMemory } from "../guest/types.ts";
 import type { PrecopyPolicy } from "../model/policy.ts";
 import type { DirtyCurve, IterationStatistics } from "../report/profile.ts";
+import type { GuestThrottle } from "./guest-throttle.ts";
 import type { ProgressListener } from "./progress.ts";
 import { fullBitmap, type PumpCounts, type SendPump } from "./pump.ts";
 
@@ -27,6 +28,8 @@ export interface MemoryTransferParts {
   readonly onProgress: ProgressListener;
   readonly signal: AbortSignal;
   readonly zeroPages: ZeroPages;
+  /** Slows the guest down where the loop does not converge; absent unless asked for. */
+  readonly throttle?: GuestThrottle | undefined;
   /** When the operation began, on `clock`; now unless given. */
   readonly startMs?: number | undefined;
   readonly watch?: IterationWatch | undefined;
@@ -82,16 +85,23 @@ export class MemoryTransfer {
    * Runs pre-copy iterations until the policy says stop. Log-dirty is enabled.
    *
    * @returns why it ended.
-   * @throws MigrationError MIGRATION_ABORTED when the policy gives up; GUEST_*, TRANSPORT_*
+   * @throws MigrationError MIGRATION_ABORTED when the policy gives up; POLICY_*, GUEST_*,
+   *   TRANSPORT_*
    */
   async precopy(): Promise<string> {
-    const { policy, onProgress } = this.#parts;
+    const { policy, onProgress, throttle } = this.#parts;
     onProgress({ kind: "phase", phase: "precopy" });
     for (;;) {
       await this.#liveIteration();
       const dirtyPages = this.#waitingPages + this.#deferredPages;
       const elapsedMs = this.#parts.clock.nowMs() - this.#startMs;
-      const decision = policy.decide({ iterations: this.iterations, dirtyPages, elapsedMs });
+      await throttle?.observe(this.iterations.at(-1)!);
+      const decision = policy.decide({
+        iterations: this.iterations,
+        dirtyPages,
+        elapsedMs,
+        ...(throttle && { throttle: throttle.state }),
+      });
       onProgress({ kind: "decision", ...decision });
       if (decision.action === "abort") {
         throw new MigrationError("MIGRATION_ABORTED", { reason: decision.reason });

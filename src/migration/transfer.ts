@@ -6,6 +6,7 @@ import type { GuestSource, VcpuCounters } from "../guest/types.ts";
 import type { PrecopyPolicy } from "../model/policy.ts";
 import type { IterationStatistics } from "../report/profile.ts";
 import { choosePump } from "./choose-pump.ts";
+import { GuestThrottle } from "./guest-throttle.ts";
 import { createImageWriter } from "./image-writer.ts";
 import { orInterruption, throwIfInterrupted } from "./interruption.ts";
 import { type IterationWatch, MemoryTransfer, type ZeroPages } from "./precopy.ts";
@@ -26,6 +27,8 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
   readonly zeroPages: ZeroPages;
   readonly pump: PumpOptions;
+  /** Whether the guest is slowed down where pre-copy does not converge. */
+  readonly throttles?: boolean;
   /** When the operation began, on `clock`; now unless given. */
   readonly startMs?: number | undefined;
   readonly watch?: IterationWatch | undefined;
@@ -83,6 +86,8 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   await writer.begin(guest.config);
   const pump = choosePump({ memory: guest.memory, engine, sink, clock, options: options.pump });
   await options.beforePages?.(sink, pump);
+  const throttle = throttleFor(options);
+  undo.releases(throttle);
   const memory = new MemoryTransfer({
     guest,
     engine,
@@ -92,6 +97,7 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
     onProgress,
     signal,
     zeroPages: options.zeroPages,
+    throttle,
     startMs: options.startMs,
     watch: options.watch,
   });
@@ -149,11 +155,24 @@ async function transfer(options: TransferOptions, undo: Undo): Promise<TransferO
   };
 }
 
+/** @throws MigrationError GUEST_UNAVAILABLE this guest cannot be slowed down */
+function throttleFor({ guest, throttles, onProgress }: TransferOptions) {
+  if (throttles !== true) {
+    return undefined;
+  }
+  if (guest.throttle === undefined) {
+    const reason = "it cannot be slowed down";
+    throw new MigrationError("GUEST_UNAVAILABLE", { guest: guest.config.name, reason });
+  }
+  return new GuestThrottle((percent) => guest.throttle!(percent), onProgress);
+}
+
 /** Gives the guest back what a failed transfer took from it. */
 class Undo {
   readonly #guest: GuestSource;
   #resumes = false;
   #disablesLogDirty = false;
+  #throttle: GuestThrottle | undefined;
 
   constructor(guest: GuestSource) {
     this.#guest = guest;
@@ -161,6 +180,10 @@ class Undo {
 
   resumes(): void {
     this.#resumes = true;
+  }
+
+  releases(throttle: GuestThrottle | undefined): void {
+    this.#throttle = throttle;
   }
 
   disablesLogDirty(): void {
@@ -175,6 +198,7 @@ class Undo {
     if (first instanceof MigrationError && first.code === "GUEST_LOST") {
       return;
     }
+    await this.#throttle?.release().catch(() => undefined);
     if (this.#disablesLogDirty) {
       await this.#guest.logDirty.disable().catch(() => undefined);
     }

@@ -65,7 +65,9 @@ export function dirtyProcessOf({
 }
 
 function unfolded(iterations: readonly TraceIteration[]): readonly TraceIteration[] {
-  return iterations.flatMap((entry) => Array<TraceIteration>(entry.repeat ?? 1).fill(entry));
+  return iterations.flatMap(({ repeat = 1, ...entry }) =>
+    Array<TraceIteration>(repeat).fill(entry),
+  );
 }
 
 /** Octets a second of all iterations together; of none, one. */

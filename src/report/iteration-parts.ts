@@ -33,8 +33,15 @@ export function partsOf(entry: IterationStatistics): ReadonlyMap<IterationPart, 
   const { parts = {}, scanMs, sendMs, logDirtyMs, durationMs } = entry;
   const drainMs = Math.min(parts.drainMs ?? 0, sendMs);
   const sendingMs = sendMs - drainMs;
-  const { mapMs = 0, zeroMs = 0, copyMs = 0, checksumMs = 0, compressMs = 0 } = parts;
-  const { writeMs, waitMs = 0 } = parts;
+  const {
+    mapMs = 0,
+    zeroMs = 0,
+    copyMs = 0,
+    checksumMs = 0,
+    compressMs = 0,
+    writeMs,
+    waitMs = 0,
+  } = parts;
   const prepareMs = mapMs + zeroMs + copyMs + checksumMs + compressMs;
   const known = scanMs + prepareMs + (writeMs ?? 0) + waitMs;
   const scale = known > sendingMs ? sendingMs / known : 1;

@@ -56,7 +56,7 @@ describe("a policy of the user's own", () => {
       },
     };`);
     const mine: PrecopyStatistics = { ...nothing, iterations: [] };
-    policy.decide(mine);
+    expect(() => policy.decide(mine)).toThrow(expect.objectContaining({ code: "POLICY_THROWN" }));
     expect(mine.iterations).toEqual([]);
   });
 

@@ -11,7 +11,7 @@ import type { ProgressListener } from "../../src/migration/progress.ts";
 import { receiveGuest } from "../../src/migration/receive.ts";
 import type { ChannelOptions } from "../../src/migration/source-channels.ts";
 import { downtimePolicy } from "../../src/model/policies/downtime.ts";
-import { POLICY_DEFAULTS } from "../../src/model/policy.ts";
+import { POLICY_DEFAULTS, type PrecopyPolicy } from "../../src/model/policy.ts";
 import type { Address } from "../../src/transport/address.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 import { connect, type Listener, listen } from "../../src/transport/open.ts";
@@ -65,6 +65,8 @@ export interface MigrationChanges {
   readonly bytesPerSecondMax?: number;
   readonly targetKind?: GuestKind;
   readonly mode?: "live" | "non-live";
+  readonly policy?: PrecopyPolicy;
+  readonly throttles?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: ProgressListener;
   /** Told of progress at the target. */
@@ -111,6 +113,8 @@ export async function migrateHere(
     dial: changes.dial ?? ((aborting) => connect(tcpAddressOf(link.listener), aborting)),
     pump: { ...TRANSFER.pump, bytesPerSecondMax: changes.bytesPerSecondMax ?? 0 },
     mode: changes.mode ?? "live",
+    policy: changes.policy ?? TRANSFER.policy,
+    throttles: changes.throttles ?? false,
     signal: changes.signal ?? signal,
     onProgress: changes.onProgress ?? TRANSFER.onProgress,
     startMs: changes.startMs,

@@ -1,15 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
 import type { Command } from "commander";
 import { attachGuest } from "../../guest/open.ts";
 import { migrateGuest } from "../../migration/migrate.ts";
 import type { PumpOptions } from "../../migration/pump.ts";
 import { rehearseMigration } from "../../migration/rehearsal.ts";
-import type { ChannelOptions } from "../../migration/source-channels.ts";
 import { renderJoinedProfile, renderProfile } from "../../report/render.ts";
-import { type Address, formatAddress, parseAddress } from "../../transport/address.ts";
-import type { Connection } from "../../transport/connection.ts";
+import { type Address, parseAddress } from "../../transport/address.ts";
 import { connect } from "../../transport/open.ts";
 import { migrateByXl } from "../../xl/migrate.ts";
 import { checkXenAddress } from "../../xl/receiver.ts";
@@ -18,7 +13,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { addOnlookerOptions, type OnlookerOptions, observed } from "../onlookers/open.ts";
 import type { Registrar } from "../program.ts";
-import { MAIN_SCRIPT } from "../receiver-child.ts";
+import { receiverAt } from "../reach.ts";
 import {
   addChannelOptions,
   addTransferOptions,
@@ -49,7 +44,7 @@ A domain of Xen is moved by 'xl migrate', always live, with our save helper at b
   exec:COMMAND       any command whose input and output lead to 'xl migrate-receive'`;
 
 /** Options that have no meaning for one kind of guest or the other. */
-const NOT_FOR_XEN = ["live", "skipUnchanged", "channels", "compress", "auto"];
+const NOT_FOR_XEN = ["live", "skipUnchanged", "throttle", "channels", "compress", "auto"];
 const NOT_FOR_EMBEDDED = ["paused", "ssh", "remoteHelper"];
 
 interface XenCliOptions {
@@ -168,61 +163,4 @@ async function migrate(
 /** With `--auto` digests are made where they cost little, unless they are asked for. */
 function pumpOf(pump: PumpOptions, { auto }: ChannelCliOptions): PumpOptions {
   return { ...pump, skipsUnchanged: pump.skipsUnchanged || (auto === true && "auto") };
-}
-
-/** How a receiver is reached. */
-interface Reachable {
-  readonly address: Exclude<Address, { kind: "local" }>;
-  /** Opens a connection for one more channel; absent where there is only the one. */
-  readonly dial?: (signal: AbortSignal) => Promise<Connection>;
-  /** Removes what was made for it. */
-  readonly forget: () => Promise<void>;
-}
-
-async function receiverAt(
-  address: Address,
-  context: Context,
-  { channels, profile }: ChannelOptions & { readonly profile: string | undefined },
-): Promise<Reachable> {
-  switch (address.kind) {
-    case "tcp":
-    case "unix":
-      return { address, dial: (signal) => connect(address, signal), forget: async () => undefined };
-    case "exec":
-    case "ssh":
-      return { address, forget: async () => undefined };
-    case "local": {
-      const asked = profile === undefined ? [] : ["--profile", targetProfileName(profile)];
-      return channels === 1
-        ? localReceiver(context, ...asked)
-        : localReceiverWithChannels(context, ...asked);
-    }
-  }
-}
-
-/** Where the receiver's profile goes, beside the source's: "web.target.json". */
-function targetProfileName(profile: string): string {
-  const { dir, name, ext } = path.parse(profile);
-  return path.join(dir, `${name}.target${ext}`);
-}
-
-/** A receiver of our own, on the same registry, behind its standard input and output. */
-function localReceiver(context: Context, ...more: readonly string[]): Reachable {
-  const receive = ["--run-dir", context.runDir, "--quiet", "receive", "--stdio", ...more];
-  const command = [process.execPath, MAIN_SCRIPT, ...receive];
-  return { address: { kind: "exec", command }, forget: async () => undefined };
-}
-
-/** The same with a socket for channels, in a folder that only this user can enter. */
-async function localReceiverWithChannels(
-  context: Context,
-  ...more: readonly string[]
-): Promise<Reachable> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), "xenferry-"));
-  const channels = { kind: "unix", path: path.join(folder, "channels") } as const;
-  return {
-    ...localReceiver(context, "--channels-at", formatAddress(channels), ...more),
-    dial: (signal) => connect(channels, signal),
-    forget: () => rm(folder, { recursive: true, force: true }),
-  };
 }

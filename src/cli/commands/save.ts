@@ -38,6 +38,7 @@ const NOT_FOR_XEN = [
   "timeMax",
   "aboveTarget",
   "skipUnchanged",
+  "throttle",
   "alignPages",
   "fileAccess",
 ];

@@ -50,8 +50,9 @@ function lineOf(event: ProgressEvent): string | undefined {
       return iterationLine(event.statistics);
     case "decision":
       return `policy: ${event.action} (${event.reason})`;
-    case "pages":
     case "step":
+      return event.step;
+    case "pages":
     case "taken":
       return undefined;
   }

@@ -1,7 +1,7 @@
 import { bitmapBytes, PAGE_BYTES, roundUp } from "../../base/units.ts";
 
 /**
- * Where things are in a synthetic guest's memory: the machine code's tables, two flags, a block a
+ * Where things are in a synthetic guest's memory: the machine code's tables, three flags, a block a
  * vCPU, two bitmaps, RAM. Offsets in octets from the start of the WebAssembly memory.
  */
 export interface GuestLayout {
@@ -11,6 +11,8 @@ export interface GuestLayout {
   readonly stopOffset: number;
   /** 32 bits; not zero while stores are marked in the dirty bitmap. */
   readonly loggingOffset: number;
+  /** 32 bits; percent of its time that a vCPU is to rest. */
+  readonly throttleOffset: number;
   readonly dirtyOffset: number;
   /** Bitmap for the host's own use. */
   readonly scratchOffset: number;
@@ -37,6 +39,7 @@ export const TABLES_BYTES_MAX = 65536;
 
 /** Apart so that a vCPU's counters and the flags never share a cache line. */
 const FLAG_BYTES = 128;
+const FLAG_COUNT = 3;
 const VCPU_BYTES = 256;
 const RESULT_OFFSET = 128;
 
@@ -44,6 +47,7 @@ const RESULT_OFFSET = 128;
 export function guestLayout(pfnCount: number, vcpus: number): GuestLayout {
   const stopOffset = TABLES_BYTES_MAX;
   const loggingOffset = stopOffset + FLAG_BYTES;
+  const throttleOffset = loggingOffset + FLAG_BYTES;
   const dirtyOffset = vcpuOffset(vcpus);
   const scratchOffset = dirtyOffset + bitmapBytes(pfnCount);
   const ramOffset = roundUp(scratchOffset + bitmapBytes(pfnCount), PAGE_BYTES);
@@ -52,6 +56,7 @@ export function guestLayout(pfnCount: number, vcpus: number): GuestLayout {
     vcpus,
     stopOffset,
     loggingOffset,
+    throttleOffset,
     dirtyOffset,
     scratchOffset,
     bitmapBytes: bitmapBytes(pfnCount),
@@ -62,7 +67,7 @@ export function guestLayout(pfnCount: number, vcpus: number): GuestLayout {
 
 /** Where the state of vCPU `vcpu` is: {@link STATE_WORDS}, 64 bits each. */
 export function vcpuOffset(vcpu: number): number {
-  return TABLES_BYTES_MAX + 2 * FLAG_BYTES + vcpu * VCPU_BYTES;
+  return TABLES_BYTES_MAX + FLAG_COUNT * FLAG_BYTES + vcpu * VCPU_BYTES;
 }
 
 /**

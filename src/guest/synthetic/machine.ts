@@ -96,6 +96,13 @@ export class Machine {
     this.#runState = into;
   }
 
+  /** Takes so many percent of their time from the vCPUs, 0 to 99. */
+  throttle(percent: number): void {
+    Atomics.store(this.#flag(this.layout.throttleOffset), 0, percent);
+    // Whoever rests or waits looks at it now.
+    Atomics.notify(this.#flag(this.layout.stopOffset), 0);
+  }
+
   /** All of a vCPU's words; exact while the guest stands still, else only the counters are. */
   states(): readonly VcpuState[] {
     return this.#vcpus.map((_, vcpu) => {

@@ -25,6 +25,11 @@ export class Pacer {
     this.#accruedUntilMs = nowMs;
   }
 
+  /** Goes on at `nowMs`: in the time until then nothing came due. */
+  skipTo(nowMs: number): void {
+    this.#accruedUntilMs = nowMs;
+  }
+
   /** Whole operations that are due at `nowMs`. */
   due(nowMs: number): number {
     const accrued = (nowMs - this.#accruedUntilMs) * this.#operationsPerMs;

@@ -17,6 +17,8 @@ export interface ControlAnswer {
   readonly payload?: Uint8Array;
   /** Called when the answer has left. */
   readonly afterwards?: () => void;
+  /** Called when the client that asked is gone. */
+  readonly onGone?: () => void;
 }
 
 /** Answers a request. @throws MigrationError its code is what the client throws */
@@ -75,7 +77,10 @@ function requestOf(line: string): ControlRequest {
 
 async function reply(socket: net.Socket, answer: () => Promise<ControlAnswer>): Promise<void> {
   try {
-    const { fields, payload, afterwards } = await answer();
+    const { fields, payload, afterwards, onGone } = await answer();
+    if (onGone !== undefined) {
+      socket.once("close", onGone);
+    }
     const sized = payload === undefined ? fields : { ...fields, bytes: payload.length };
     await write(socket, formatControlLine("ok", sized));
     if (payload !== undefined) {

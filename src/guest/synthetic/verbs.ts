@@ -10,6 +10,8 @@ import type { ControlAnswer, ControlRequest } from "./server.ts";
 
 const NANOSECONDS_PER_MS = 1e6;
 
+const THROTTLE_PERCENT_MAX = 99;
+
 type Verb = (machine: Machine, request: ControlRequest) => ControlAnswer | Promise<ControlAnswer>;
 
 /** What a synthetic guest answers; the first part as the native guest program does. */
@@ -26,6 +28,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   "set-state": setState,
   check,
+  throttle: (machine, { fields }) => throttle(machine, numberField(fields, "percent")),
 
   "log-dirty": (machine, { fields }) => {
     if (textField(fields, "mode") === "on") {
@@ -96,6 +99,15 @@ async function setState(machine: Machine, { fields }: ControlRequest): Promise<C
   machine.setStates(decodeGuestState(encodeHvmState(states), machine.config));
   await machine.stop("suspended");
   return {};
+}
+
+/** Ends with the client that asked for it. */
+function throttle(machine: Machine, percent: number): ControlAnswer {
+  if (!Number.isInteger(percent) || percent < 0 || percent > THROTTLE_PERCENT_MAX) {
+    throw new MigrationError("GUEST_STATE", { reason: "no percentage from 0 to 99", percent });
+  }
+  machine.throttle(percent);
+  return percent === 0 ? {} : { onGone: () => machine.throttle(0) };
 }
 
 async function check(machine: Machine): Promise<ControlAnswer> {

@@ -20,6 +20,9 @@ export type DeadlinePolicyOptions = Pick<PolicyOptions, "deadlineMs" | "aboveTar
  */
 const LOOKING_SHARE = 0.37;
 
+/** Iterations after which enough was looked at, however short they were. */
+const LOOKING_ITERATIONS = 30;
+
 /** What counts as no more dirty pages than the least seen. */
 const LEAST_SHARE = 1.05;
 
@@ -57,8 +60,10 @@ function decide(
   if (leftMs < msOfOneMore(statistics)) {
     return { action: "stop-and-copy", reason: `no time for another iteration; ${estimate}` };
   }
+  const hasLooked =
+    elapsedMs >= deadlineMs * LOOKING_SHARE || iterations.length >= LOOKING_ITERATIONS;
   const isLeast = dirtyPages <= leastDirtyPages(iterations) * LEAST_SHARE;
-  if (elapsedMs >= deadlineMs * LOOKING_SHARE && isLeast && !isHalving(statistics)) {
+  if (hasLooked && isLeast && !isHalving(statistics)) {
     return { action: "stop-and-copy", reason: `as little left as ever; ${estimate}` };
   }
   return { action: "continue", reason: `${estimate}, ${(leftMs / 1000).toFixed(1)} s left` };

@@ -15,6 +15,9 @@ export const HANDOVER_ALLOWANCE_MS = 8;
 /** A final copy shorter than this is not worth another iteration (ms). */
 export const FINAL_COPY_MS_MIN = 0.2;
 
+/** Iterations whose rate counts: as many as there are in most migrations. */
+const RATE_ITERATIONS = 31;
+
 /** Iterations without a new minimum of dirty pages after which the loop gains nothing. */
 const STALLED_ITERATIONS = 3;
 
@@ -36,11 +39,12 @@ export function downtimeEstimateMs(statistics: PrecopyStatistics): number {
 /**
  * Estimates how long the final copy would take now (ms).
  *
- * The rate is the median of the iterations so far, weighted by nothing: one slow or fast
+ * The rate is the median of the last iterations, weighted by nothing: one slow or fast
  * outlier does not decide. Without a rate (nothing was sent) the estimate is 0 pages' worth.
  */
 export function finalCopyEstimateMs({ iterations, dirtyPages }: PrecopyStatistics): number {
   const rates = iterations
+    .slice(-RATE_ITERATIONS)
     .filter((entry) => entry.pagesSent > 0 && entry.bytesPerSecond > 0)
     .map((entry) => entry.bytesPerSecond)
     .sort((a, b) => a - b);
@@ -60,7 +64,10 @@ export function isHalving(statistics: PrecopyStatistics): boolean {
 
 /** Least dirty pages that an iteration ended with; endless before the first. */
 export function leastDirtyPages(iterations: readonly IterationStatistics[]): number {
-  return Math.min(Number.POSITIVE_INFINITY, ...iterations.map(dirtyPagesOf));
+  return iterations.reduce(
+    (least, entry) => Math.min(least, dirtyPagesOf(entry)),
+    Number.POSITIVE_INFINITY,
+  );
 }
 
 /** Which of the bounds is reached, or that nothing is gained any more, in words. */

@@ -16,6 +16,7 @@ describe("layout", () => {
     const parts = [
       [layout.stopOffset, 4],
       [layout.loggingOffset, 4],
+      [layout.throttleOffset, 4],
       ...Array.from({ length: vcpus }, (_, vcpu) => [vcpuOffset(vcpu), 48]),
       ...Array.from({ length: vcpus }, (_, vcpu) => [resultOffset(vcpu), 16 + 64]),
       [layout.dirtyOffset, layout.bitmapBytes],
