@@ -29,7 +29,7 @@ const GOAL = { totalPercent: 10, downtimePercent: 25, verdictPercent: 95 };
 /** Each migration is predicted, then made: rates, patterns and links that nothing was tuned on. */
 export const predictionCase: MigrationCase = {
   name: "migration/prediction",
-  about: `guests of ${MEMORY} that 'xenferry predict' looks at for ${LOOK_S} s, then moved, once each`,
+  about: `guests of ${MEMORY} that 'xenferry predict' looks at for ${LOOK_S} s, moved once each`,
   columns: [
     { key: "totalErrorPercent", head: "total error %", digits: 1 },
     { key: "predictedSeconds", head: "predicted s", digits: 2 },
@@ -94,6 +94,7 @@ function compared({ predictions, samples, downtimeTargetMs }: Predicted, profile
   const { totalMs, downtimeMs, iterations, converges } = prediction!;
   const downtime = profile.downtime!.totalMs;
   const { before, meanwhile } = samples.stores;
+  const isRight = converges === downtime <= downtimeTargetMs;
   return {
     figures: {
       totalErrorPercent: (totalMs.expected / profile.totalMs - 1) * 100,
@@ -106,7 +107,7 @@ function compared({ predictions, samples, downtimeTargetMs }: Predicted, profile
       iterations: profile.iterations.filter(({ phase }) => phase === "precopy").length,
       costPercent: before > 0 ? (1 - meanwhile / before) * 100 : 0,
     },
-    remark: `${verdict(converges)}, said ${converges === downtime <= downtimeTargetMs ? RIGHT : WRONG}`,
+    remark: `${verdict(converges)}, said ${isRight ? RIGHT : WRONG}`,
   };
 }
 

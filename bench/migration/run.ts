@@ -34,7 +34,8 @@ export async function runCase(migrationCase: MigrationCase, lab: Lab): Promise<C
   }
   const results = contestants.map((contestant) => summarise(contestant, runs.get(contestant)!));
   const conclusions = results.length === 0 ? [] : (conclude?.(results) ?? []);
-  return { case: name, about, columns, better, baselines, contestants: results, skipped, conclusions };
+  const told = { about, columns, better, baselines };
+  return { case: name, ...told, contestants: results, skipped, conclusions };
 }
 
 /** Least, median and most of at least one number; of an even count the mean of the middle two. */

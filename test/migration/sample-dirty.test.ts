@@ -32,7 +32,10 @@ function guestOf(changes: { readonly failsAt?: number } = {}) {
       calls.push("disable");
     },
   };
-  const counters = () => ({ stores: BigInt(Math.floor(systemClock.nowMs())), reads: 0n, faults: 0n });
+  const counters = () => {
+    const stores = BigInt(Math.floor(systemClock.nowMs()));
+    return { stores, reads: 0n, faults: 0n };
+  };
   const status: SampleOptions["guest"]["status"] = async () => ({
     runState: "running",
     vcpus: [counters(), counters()],
