@@ -130,6 +130,19 @@ describe.each(KINDS)("%s guest", (kind) => {
       const [start, end] = [pfn * PAGE_BYTES, (pfn + 1) * PAGE_BYTES];
       return Buffer.compare(before!.subarray(start, end), after!.subarray(start, end)) !== 0;
     });
+
+    test.runIf(isHere)("counts pages dirty here and there once, however it looks", async () => {
+      const settings = "memory=16M,vcpus=1,dirty=40000p,hot=100%,pattern=uniform";
+      const guest = await create(settings);
+      await guest.logDirty.enable();
+      await dirtyPfns(guest);
+      await storesMore(guest, 2500);
+      await guest.suspend();
+      const peeked = await guest.logDirty.peekDirty();
+      expect(peeked).toBeGreaterThan(1024);
+      expect((await dirtyPfns(guest)).length).toBe(peeked);
+      await guest.cleanup();
+    });
     expect([...new Set([...early, ...late])].sort((a, b) => a - b)).toEqual(changed);
     expect(changed.length).toBeGreaterThan(50);
     await guest.logDirty.disable();

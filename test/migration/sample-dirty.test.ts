@@ -51,8 +51,8 @@ describe("looking at a guest's dirty log", () => {
   test("sees what is dirty after windows that grow, in passes that begin anew", async () => {
     const { calls, guest } = guestOf();
     const { points, harvests, stores } = await run(guest);
-    // 24, 24, 48, 48 and 156 ms of 10, 20, 50, 100 and their own ends.
-    expect(calls.filter((call) => call === "peek")).toHaveLength(3 + 3 + 3 + 3 + 5);
+    // 15, 15, 30, 60 and 180 ms: windows of 10, 15, 22.5 … ms, and their own ends.
+    expect(calls.filter((call) => call === "peek")).toHaveLength(2 + 2 + 4 + 6 + 9);
     expect(calls.filter((call) => call === "clean")).toHaveLength(6);
     expect([calls[0], calls[1], calls.at(-1)]).toEqual(["enable", "clean", "disable"]);
     for (const { windowMs, dirtyPages } of points) {
@@ -65,7 +65,7 @@ describe("looking at a guest's dirty log", () => {
   });
 
   test("ends the logging when the guest cannot be asked any more", async () => {
-    const { calls, guest } = guestOf({ failsAt: 5 });
+    const { calls, guest } = guestOf({ failsAt: 6 });
     await expect(run(guest)).rejects.toThrow("lost");
     expect(calls.at(-1)).toBe("disable");
   });
