@@ -145,7 +145,7 @@ function shifted(run: ReportRun, byMs: number): ReportRun {
     iterations: run.iterations.map(({ dirtyCurve, ...entry }) => ({
       ...entry,
       startMs: entry.startMs + byMs,
-      ...(dirtyCurve && { dirtyCurve: [...later(dirtyCurve)] }),
+      ...(dirtyCurve && { dirtyCurve: later(dirtyCurve, byMs) }),
     })),
     suspendAtMs: run.suspendAtMs === undefined ? undefined : run.suspendAtMs + byMs,
     events: later(run.events, byMs),

@@ -22,8 +22,8 @@ interface ReportOptions {
 
 const HELP = `
 FILE is a profile of save, restore, migrate or receive (--profile FILE), also of a migration by xl,
-or what 'xenferry bench' leaves; '-' is standard input. Several are compared. Profiles of a source
-and of its target on one machine become one run.
+or what 'xenferry bench' leaves, complete or not; '-' is standard input. Several are compared.
+Profiles of a source and of its target on one machine become one run.
 
 The page is one file that needs no network. With --tty, or --json, none is written.`;
 
