@@ -7,6 +7,7 @@ import { halfZeroCase } from "./half-zero.ts";
 import { iterationCostCase } from "./iteration-cost.ts";
 import { memoryCase } from "./memory.ts";
 import { predictionCase } from "./prediction.ts";
+import { profilingCase } from "./profiling.ts";
 import { provenCase } from "./proven.ts";
 import { saveRestoreCase } from "./save-restore.ts";
 import { transferOptionsCases } from "./transfer-options.ts";
@@ -25,5 +26,6 @@ export const MIGRATION_CASES: readonly MigrationCase[] = [
   verifyCase,
   ...transferOptionsCases,
   predictionCase,
+  profilingCase,
   provenCase,
 ];
