@@ -3,6 +3,7 @@
 export { systemClock } from "./base/clock.ts";
 export { ERROR_CODES, type ErrorCode, type ErrorFacts, MigrationError } from "./base/errors.ts";
 export type { ByteSink, ByteSource } from "./base/io.ts";
+export { decodeDigestFile, encodeDigestFile } from "./codec/digest-file.ts";
 export type { StreamEvent } from "./codec/events.ts";
 export { pullEvents } from "./codec/pull.ts";
 export { PushReader } from "./codec/push.ts";
@@ -18,12 +19,23 @@ export {
   type ConvertProgress,
   convertStream,
 } from "./migration/convert.ts";
+export { diffImages, withBothImages } from "./migration/diff/diff.ts";
+export { exportMemory } from "./migration/export/export.ts";
+export type { FieldChange, FieldEdit } from "./migration/fields.ts";
 export { inspectStream } from "./migration/inspect.ts";
+export { listFields } from "./migration/list-fields.ts";
+export { digestImage, verifyAgainstDigest } from "./migration/memory-digest.ts";
 export { migrateGuest } from "./migration/migrate.ts";
 export type { PolicyModule } from "./migration/policy-module.ts";
 export { receiveGuest } from "./migration/receive.ts";
 export { rehearseMigration } from "./migration/rehearsal.ts";
 export { restoreGuest } from "./migration/restore.ts";
+export {
+  type RewriteChanges,
+  type RewriteOptions,
+  type RewriteOutcome,
+  rewriteStream,
+} from "./migration/rewrite.ts";
 export { saveGuest } from "./migration/save.ts";
 export { verifyStream } from "./migration/verify-stream.ts";
 export { HANDLED_VERSIONS } from "./migration/versions.ts";

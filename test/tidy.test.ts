@@ -25,6 +25,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   format: ["base"],
   report: ["base"],
   "report-page": ["base", "report", "model"],
+  sweep: ["base", "report", "model"],
   model: ["base", "report"],
   codec: ["base", "format"],
   engine: ["base"],
@@ -35,7 +36,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   helper: [...BELOW_MIGRATION, "migration"],
   xen: [...BELOW_MIGRATION, "migration", "helper"],
   xl: [...BELOW_MIGRATION, "migration", "helper"],
-  cli: [...BELOW_MIGRATION, "legacy", "migration", "helper", "xen", "xl"],
+  cli: [...BELOW_MIGRATION, "sweep", "legacy", "migration", "helper", "xen", "xl"],
 };
 
 /** The save helper's program puts together what its rooms offer. */

@@ -1,4 +1,4 @@
-import { AssertionError } from "node:assert";
+import { isMistake } from "./assert.ts";
 import { MigrationError } from "./errors.ts";
 
 const CAUSES_MAX = 5;
@@ -18,7 +18,7 @@ export function tellError(error: unknown): string {
   if (error instanceof MigrationError) {
     return error.message;
   }
-  if (error instanceof AssertionError) {
+  if (isMistake(error)) {
     return `a fault of xenferry itself: ${error.stack ?? error.message}`;
   }
   return error instanceof Error ? error.message : String(error);

@@ -9,7 +9,7 @@ interface CodeMeaning {
  *
  * Families: STREAM_ headers and truncation, RECORD_ framing, PAGE_DATA_, DIGEST_, LEGACY_, ORDER_,
  * GUEST_, TRANSPORT_, HANDSHAKE_, ENGINE_, MIGRATION_, TRACE_, POLICY_, HELPER_, REWRITE_, FIELD_,
- * XL_, REPORT_, USAGE_.
+ * XL_, BENCH_, REPORT_, USAGE_.
  */
 const CODES = {
   STREAM_TRUNCATED: stream("the stream ends in the middle of something; fetch or save it again"),
@@ -167,6 +167,14 @@ const CODES = {
 
   XL_FAILED: world("xl could not do it"),
   XL_OUTPUT: world("xl printed what this program does not understand"),
+
+  BENCH_RESULTS: usage(
+    "the file has other results than those of this sweep; name another (-o), or begin it --anew",
+  ),
+  BENCH_INTERRUPTED: world("interrupted; the same command goes on where the sweep ended"),
+  BENCH_MIGRATION: world("a migration of the sweep failed"),
+  BENCH_TIMEOUT: world("a migration of the sweep did not end in time, and was ended"),
+  BENCH_UNPROVEN: world("the guest's memory is not what it must be after the migration"),
 
   REPORT_INPUT: usage("the file cannot be made a report of"),
   REPORT_PAGE: world("the report's page is not built; 'node setup.mjs' in the checkout builds it"),

@@ -5,8 +5,10 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { MigrationError } from "../base/errors.ts";
 import type { EngineChoice, SelectedEngine } from "../engine/select.ts";
 import { selectEngine } from "../engine/select.ts";
+import { STANDARD_OUTPUT } from "../transport/line-outlet.ts";
 import { createDisplay, type ProgressDisplay, silentDisplay } from "./display/progress.ts";
 import { jsonSafe } from "./exit.ts";
+import { type Onlooker, together } from "./onlookers/onlooker.ts";
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -14,6 +16,8 @@ export interface GlobalOptions {
   readonly runDir?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
+  /** Of the command: events that go to standard output are all that goes there. */
+  readonly events?: string;
 }
 
 /** What commands share: where guests are, which engine, where to print, when to stop. */
@@ -28,6 +32,8 @@ export interface Context {
   readonly isQuiet: boolean;
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
+  /** Sees the operations of the command. */
+  readonly onlooker: Onlooker;
   /** Engine asked for by `--engine`, else by XENFERRY_ENGINE, else "auto". */
   engine(): SelectedEngine;
   /** Prints one event of a long command on standard output: a line of JSON with `--json`. */
@@ -56,6 +62,11 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
   const choice = engineChoice(options.engine ?? process.env.XENFERRY_ENGINE ?? "auto");
   const isJson = options.json === true;
   const isQuiet = options.quiet === true;
+  const print = (text: string) => {
+    if (options.events !== STANDARD_OUTPUT) {
+      process.stdout.write(`${text}\n`);
+    }
+  };
   return {
     clock: systemClock,
     runDir: prepareRunDir(options.runDir),
@@ -63,9 +74,10 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
     width: Math.min(Math.max(process.stdout.columns ?? WIDTH_USUAL, WIDTH_MIN), WIDTH_MAX),
     isQuiet,
     signal,
+    onlooker: together([]),
     engine: () => selectEngine(choice),
     announce: (event, text) => {
-      process.stdout.write(isJson ? `${JSON.stringify(event, jsonSafe)}\n` : `${text}\n`);
+      print(isJson ? JSON.stringify(event, jsonSafe) : text);
     },
     note: (line) => {
       if (!isQuiet) {
@@ -73,7 +85,7 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
       }
     },
     result: (value, text) => {
-      process.stdout.write(isJson ? `${JSON.stringify(value, jsonSafe, 2)}\n` : `${text()}\n`);
+      print(isJson ? JSON.stringify(value, jsonSafe, 2) : text());
     },
     display: () => (isQuiet ? silentDisplay : createDisplay(process.stderr)),
   };

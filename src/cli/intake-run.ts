@@ -5,15 +5,12 @@ import type { ProgressListener } from "../migration/progress.ts";
 import type { IntakeParts } from "../report/profile.ts";
 import type { Context } from "./context.ts";
 import { describeError } from "./exit.ts";
-import { Operation } from "./operation.ts";
+import { Operation, type OperationTask } from "./operation.ts";
 
-/** What the command is about. */
-export interface IntakeTask {
+/** What the command is about; its target is the file or the peer that the guest comes from. */
+export type IntakeTask = Pick<OperationTask, "target" | "profile"> & {
   readonly operation: "restore" | "receive";
-  /** The file or the peer that the guest comes from. */
-  readonly target: string;
-  readonly profile: string | undefined;
-}
+};
 
 /** What a restore or receipt reports when it ends well. */
 interface IntakeResult {
@@ -41,10 +38,8 @@ export async function runIntake<Result extends IntakeResult>(
   const { startedAt } = operation;
   let made: GuestConfig | undefined;
   const finish = async (content: Omit<ProfileContent, "totalMs" | "iterations">) => {
-    if (made !== undefined) {
-      const frame = { ...task, engine, guest: made, logDirty: "none", startedAt };
-      await operation.end(frame, { iterations: [], ...content });
-    }
+    const frame = made && { ...task, engine, guest: made, logDirty: "none", startedAt };
+    await operation.end(frame, { iterations: [], ...content });
   };
   let result: Result;
   try {

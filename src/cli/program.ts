@@ -1,8 +1,10 @@
 import { Command } from "commander";
 import { packageVersion } from "../base/version.ts";
+import { registerBench } from "./commands/bench.ts";
 import { registerConvert } from "./commands/convert.ts";
 import { registerCpuid } from "./commands/cpuid.ts";
 import { registerDemo } from "./commands/demo.ts";
+import { registerDiff } from "./commands/diff.ts";
 import { registerDigest } from "./commands/digest.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngines } from "./commands/engines.ts";
@@ -68,9 +70,11 @@ export function createProgram(signal: AbortSignal): Program {
   registerInspect(registrar);
   registerCpuid(registrar);
   registerConvert(registrar);
+  registerDiff(registrar);
   registerDigest(registrar);
   registerExport(registrar);
   registerReport(registrar);
+  registerBench(registrar);
   registerRewrite(registrar);
   registerSimulate(registrar);
   registerPredict(registrar);

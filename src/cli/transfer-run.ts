@@ -46,6 +46,8 @@ export async function runTransfer(
   const iterations: IterationStatistics[] = [];
   const mode = options.live ? "live" : "non-live";
   const operation = new Operation(context, {
+    operation: task.operation,
+    target: task.target,
     profile: options.profile,
     sent: { guest, engine },
   });

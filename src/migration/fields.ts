@@ -56,7 +56,10 @@ export function fieldInBody<Event extends StreamEvent & { readonly body: Uint8Ar
   return {
     path,
     value: readScalar(event.body, place),
-    set: (text) => ({ ...event, body: withScalar(event.body, place, text) }),
+    set: (text) => {
+      const body = withScalar(event.body, place, text);
+      return Buffer.compare(body, event.body) === 0 ? event : { ...event, body };
+    },
   };
 }
 

@@ -1,7 +1,7 @@
-import type { CpuidLeaf } from "../codec/bodies.ts";
+import type { BodySource, CpuidLeaf } from "../codec/bodies.ts";
 import { decodeCpuidPolicy, decodeMsrPolicy } from "../codec/bodies.ts";
 import { cpuFeatures, cpuIdentity, leafFeatures } from "../codec/cpu-policy.ts";
-import type { RecordEvent } from "../codec/events.ts";
+
 import { decodeHvmEntry, type HvmEntry, splitHvmContext } from "../codec/hvm-context.ts";
 import { hexText } from "../codec/layout.ts";
 import { NO_SUBLEAF } from "../format/cpuid-features.ts";
@@ -18,7 +18,7 @@ const CONTEXT_BYTES_MAX = 4 * 1024 * 1024;
 const REGISTERS = ["eax", "ebx", "ecx", "edx"] as const;
 
 /** What X86_CPUID_POLICY holds: who the CPU is, its features, its leaves. */
-export function describeCpuidPolicy(record: RecordEvent): JsonObject {
+export function describeCpuidPolicy(record: BodySource): JsonObject {
   const leaves = decodeCpuidPolicy(record);
   const cpu = { leaves: leaves.slice(0, LEAVES_MAX), msrs: undefined };
   const { names, unnamed } = cpuFeatures(cpu);
@@ -32,7 +32,7 @@ export function describeCpuidPolicy(record: RecordEvent): JsonObject {
 }
 
 /** What X86_MSR_POLICY holds. */
-export function describeMsrPolicy(record: RecordEvent): JsonObject {
+export function describeMsrPolicy(record: BodySource): JsonObject {
   const msrs = decodeMsrPolicy(record);
   const shown = msrs.slice(0, LEAVES_MAX).map((entry) => ({
     msr: hexText(entry.index),
@@ -45,7 +45,7 @@ export function describeMsrPolicy(record: RecordEvent): JsonObject {
 }
 
 /** What HVM_CONTEXT holds, entry by entry; the vCPUs' page tables go to `paging`. */
-export function describeHvmContext(record: RecordEvent, paging: VcpuPaging): JsonObject {
+export function describeHvmContext(record: BodySource, paging: VcpuPaging): JsonObject {
   const { entries, trailingBytes, error } = splitHvmContext(record);
   return {
     entries: entries.map((entry) => describeEntry(entry, paging)),

@@ -31,7 +31,13 @@ import { VcpuPaging } from "./vcpu-paging.ts";
 /** Entries of a list that are shown; the rest is only counted. */
 const LIST_ENTRIES_MAX = 1024;
 
-type Describe = (record: RecordEvent) => JsonObject;
+/** What of a record is described. */
+export type DescribedRecord = Pick<
+  RecordEvent,
+  "layer" | "type" | "name" | "offset" | "byteOrder" | "body"
+>;
+
+type Describe = (record: DescribedRecord) => JsonObject;
 
 /**
  * Says what is in records, for a person or a program to read.
@@ -47,7 +53,7 @@ export class RecordDescriber {
    * What is in a record. A body that cannot be decoded gives `error`, with what was found before
    * it; one that nothing is known of gives its first octets.
    */
-  describe(record: RecordEvent): JsonObject {
+  describe(record: DescribedRecord): JsonObject {
     try {
       return record.layer === "libxl" ? describeLibxl(record) : this.#describeLibxc(record);
     } catch (error) {
@@ -58,7 +64,7 @@ export class RecordDescriber {
     }
   }
 
-  #describeLibxc(record: RecordEvent): JsonObject {
+  #describeLibxc(record: DescribedRecord): JsonObject {
     switch (record.type) {
       case LIBXC_RECORD.X86_PV_INFO:
         return this.#pvInfo(record);
@@ -75,7 +81,7 @@ export class RecordDescriber {
     }
   }
 
-  #pvInfo(record: RecordEvent): JsonObject {
+  #pvInfo(record: DescribedRecord): JsonObject {
     const { guestWidth, ptLevels } = decodePvInfo(record);
     this.#guestWidth = guestWidth === 4 || guestWidth === 8 ? guestWidth : undefined;
     this.paging.setPvLevels(ptLevels);
@@ -83,7 +89,7 @@ export class RecordDescriber {
   }
 
   /** Where X86_PV_INFO is missing, the length tells the width. */
-  #pvVcpu(record: RecordEvent): JsonObject {
+  #pvVcpu(record: DescribedRecord): JsonObject {
     const is32Bit = record.body.length - VCPU_HEAD_BYTES === VCPU_BASIC_BYTES[4];
     const decoded = decodePvVcpuBasic(record, this.#guestWidth ?? (is32Bit ? 4 : 8));
     this.paging.addPv(decoded);
@@ -129,7 +135,7 @@ const LIBXC_DESCRIBERS: ReadonlyMap<number, Describe> = new Map<number, Describe
   [LIBXC_RECORD.X86_MSR_POLICY, describeMsrPolicy],
 ]);
 
-function describeLibxl(record: RecordEvent): JsonObject {
+function describeLibxl(record: DescribedRecord): JsonObject {
   switch (record.type) {
     case LIBXL_RECORD.EMULATOR_XENSTORE_DATA:
       return xenstoreData(record);
@@ -144,14 +150,14 @@ function describeLibxl(record: RecordEvent): JsonObject {
   }
 }
 
-function xenstoreData(record: RecordEvent): JsonObject {
+function xenstoreData(record: DescribedRecord): JsonObject {
   const { emulatorId, index } = decodeEmulatorPart(record);
   const pairs = decodeXenstoreData(record);
   const shown = pairs.slice(0, LIST_ENTRIES_MAX).map(({ key, value }) => ({ key, value }));
   return { emulator: emulatorName(emulatorId) ?? hexText(emulatorId), index, xenstore: shown };
 }
 
-function emulatorContext(record: RecordEvent): JsonObject {
+function emulatorContext(record: DescribedRecord): JsonObject {
   const { emulatorId, index, data } = decodeEmulatorPart(record);
   const emulator = emulatorName(emulatorId) ?? hexText(emulatorId);
   const head = { emulator, index, context_bytes: data.length };
@@ -171,7 +177,7 @@ function emulatorContext(record: RecordEvent): JsonObject {
 }
 
 /** Nothing to say of records whose types have no body; octets of others. */
-function describeUnnamed(record: RecordEvent): JsonObject {
+function describeUnnamed(record: DescribedRecord): JsonObject {
   const isKnown = record.name !== undefined && record.type !== LIBXC_RECORD.TOOLSTACK;
   return isKnown ? {} : describePrefix(record.body);
 }

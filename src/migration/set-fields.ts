@@ -42,15 +42,15 @@ class FieldEditor {
   /** The event with those fields set that it has. */
   take(event: StreamEvent): StreamEvent {
     const fieldsOf = this.#reader.enter(event);
-    const paths = new Set(fieldsOf(event).map(({ path }) => path));
-    for (const path of paths) {
+    const fields = byPath(fieldsOf(event));
+    for (const path of fields.keys()) {
       this.#wanted.delete(path);
       if (this.#known.length < KNOWN_MAX) {
         this.#known.push(path);
       }
     }
-    const edits = this.#edits.filter(({ path }) => paths.has(path));
-    return edits.reduce((current, edit) => this.#set(current, fieldsOf, edit), event);
+    const edits = this.#edits.filter(({ path }) => fields.has(path));
+    return this.#setAll({ event, fieldsOf, fields }, edits);
   }
 
   /** @throws MigrationError FIELD_UNKNOWN, FIELD_DERIVED: what no event had */
@@ -60,16 +60,34 @@ class FieldEditor {
     }
   }
 
-  #set(event: StreamEvent, fieldsOf: FieldsOf, { path, value }: FieldEdit): StreamEvent {
-    const field = fieldsOf(event).find((one) => one.path === path);
-    if (field === undefined) {
-      throw unknownField(path, this.#known);
+  #setAll({ event, fieldsOf, fields }: Fielded, edits: readonly FieldEdit[]): StreamEvent {
+    let [current, currentFields] = [event, fields];
+    for (const { path, value } of edits) {
+      const field = currentFields.get(path);
+      if (field === undefined) {
+        throw unknownField(path, this.#known);
+      }
+      const changed = setTo(field, value);
+      if (changed !== current) {
+        current = changed;
+        currentFields = byPath(fieldsOf(changed));
+      }
+      const after = currentFields.get(path)?.value ?? value;
+      this.#onChange({ path, before: field.value, after });
     }
-    const changed = setTo(field, value);
-    const after = fieldsOf(changed).find((one) => one.path === path)?.value ?? value;
-    this.#onChange({ path, before: field.value, after });
-    return changed;
+    return current;
   }
+}
+
+/** An event, and the fields that it has. */
+interface Fielded {
+  readonly event: StreamEvent;
+  readonly fieldsOf: FieldsOf;
+  readonly fields: ReadonlyMap<string, ImageField>;
+}
+
+function byPath(fields: readonly ImageField[]): ReadonlyMap<string, ImageField> {
+  return new Map(fields.map((field) => [field.path, field]));
 }
 
 /** @throws MigrationError FIELD_VALUE, with the path */

@@ -87,8 +87,8 @@ function seenPoints(precopy: readonly TimedIteration[]): readonly DirtyPoint[] {
   const ends = precopy.flatMap(({ durationMs, dirtyPagesAtEnd }) =>
     dirtyPagesAtEnd === "unknown" ? [] : [{ windowMs: durationMs, dirtyPages: dirtyPagesAtEnd }],
   );
-  const within = precopy.flatMap(({ dirtyCurve = [] }) =>
-    dirtyCurve.map(({ atMs, dirtyPages }) => ({ windowMs: atMs, dirtyPages })),
+  const within = precopy.flatMap(({ startMs, dirtyCurve = [] }) =>
+    dirtyCurve.map(({ atMs, dirtyPages }) => ({ windowMs: atMs - startMs, dirtyPages })),
   );
   return [...everyNth(ends, POINTS_MAX / 2), ...everyNth(within, POINTS_MAX / 2)];
 }

@@ -21,6 +21,20 @@ export function renderHexDump(bytes: Uint8Array, start = 0): string {
   return [...lines, offsetText(start + bytes.length)].join("\n");
 }
 
+/** Lines of sixteen octets that differ: `<` and what one has, `>` and what the other has. */
+export function renderHexDifference(one: Uint8Array, other: Uint8Array): string {
+  const lines: string[] = [];
+  for (let offset = 0; offset < Math.max(one.length, other.length); offset += LINE_BYTES) {
+    const [line, otherLine] = [one, other].map((bytes) =>
+      renderLine(bytes.subarray(offset, offset + LINE_BYTES)),
+    );
+    if (line !== otherLine) {
+      lines.push(`< ${offsetText(offset)}  ${line}`, `> ${offsetText(offset)}  ${otherLine}`);
+    }
+  }
+  return lines.join("\n");
+}
+
 function offsetText(offset: number): string {
   return offset.toString(16).padStart(8, "0");
 }

@@ -16,7 +16,7 @@ export type IterationPart = (typeof ITERATION_PARTS)[number];
 /** What each part is, for a person. */
 export const ITERATION_PART_MEANING: Readonly<Record<IterationPart, string>> = {
   scan: "looking for dirty pages in the bitmap",
-  prepare: "mapping, copying, checksumming and packing pages",
+  prepare: "mapping, copying, checksumming and packing pages, and looking for zeros",
   write: "handing pages to the transport",
   wait: "waiting for a full transport, or for the bandwidth limit",
   drain: "until the peer had taken the last of it",
@@ -33,8 +33,16 @@ export function partsOf(entry: IterationStatistics): ReadonlyMap<IterationPart, 
   const { parts = {}, scanMs, sendMs, logDirtyMs, durationMs } = entry;
   const drainMs = Math.min(parts.drainMs ?? 0, sendMs);
   const sendingMs = sendMs - drainMs;
-  const { mapMs = 0, copyMs = 0, checksumMs = 0, compressMs = 0, writeMs, waitMs = 0 } = parts;
-  const prepareMs = mapMs + copyMs + checksumMs + compressMs;
+  const {
+    mapMs = 0,
+    zeroMs = 0,
+    copyMs = 0,
+    checksumMs = 0,
+    compressMs = 0,
+    writeMs,
+    waitMs = 0,
+  } = parts;
+  const prepareMs = mapMs + zeroMs + copyMs + checksumMs + compressMs;
   const known = scanMs + prepareMs + (writeMs ?? 0) + waitMs;
   const scale = known > sendingMs ? sendingMs / known : 1;
   const restMs = Math.max(0, sendingMs - known * scale);

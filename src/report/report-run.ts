@@ -12,6 +12,8 @@ export interface EndUsage {
   readonly end: "source" | "target";
   readonly totalMs: number;
   readonly resources: NonNullable<Profile["resources"]>;
+  /** Where time went at a receiving end. */
+  readonly intake?: Profile["intake"];
 }
 
 /** What a stream had taken by then. */
@@ -139,7 +141,11 @@ function shifted(run: ReportRun, byMs: number): ReportRun {
     items.map((item) => ({ ...item, atMs: item.atMs + byMs }));
   return {
     ...run,
-    iterations: run.iterations.map((entry) => ({ ...entry, startMs: entry.startMs + byMs })),
+    iterations: run.iterations.map(({ dirtyCurve, ...entry }) => ({
+      ...entry,
+      startMs: entry.startMs + byMs,
+      ...(dirtyCurve && { dirtyCurve: [...later(dirtyCurve)] }),
+    })),
     suspendAtMs: run.suspendAtMs === undefined ? undefined : run.suspendAtMs + byMs,
     events: later(run.events),
     samples: later(run.samples),
@@ -154,8 +160,9 @@ function endOf({ operation }: Profile): "source" | "target" {
   return operation === "receive" || operation === "restore" ? "target" : "source";
 }
 
-function usageOf({ resources, totalMs }: Profile, end: EndUsage["end"]): readonly EndUsage[] {
-  return resources === undefined ? [] : [{ end, totalMs, resources }];
+function usageOf(profile: Profile, end: EndUsage["end"]): readonly EndUsage[] {
+  const { resources, intake, totalMs } = profile;
+  return resources === undefined ? [] : [{ end, totalMs, resources, intake }];
 }
 
 /** Iterations follow each other; the final one begins when the last dirty pages are known. */
@@ -191,6 +198,7 @@ function factsOf(profile: Profile): ReportRun["facts"] {
   const facts: readonly (readonly [string, string | undefined])[] = [
     ["guest", `${guest.kind}, ${guest.vcpus} vCPU${guest.vcpus === 1 ? "" : "s"}`],
     ["dirty pages seen by", guest.logDirty],
+    ["to or from", profile.target],
     ["mode", mode],
     ["policy", policy && `${policy.name}${parametersOf(policy.parameters)}`],
     ["engine", engine.name],

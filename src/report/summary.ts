@@ -121,13 +121,20 @@ const PAST: Readonly<Record<ReportRun["operation"], string>> = {
 };
 
 function whatHappened(run: ReportRun): string {
-  const { guestName, memoryBytes, operation, destination, totalMs, outcome, errorCode } = run;
+  const { guestName, memoryBytes, operation, totalMs, outcome, errorCode } = run;
+  const destination = placeOf(run);
   const size = memoryBytes === undefined ? "" : ` (${formatBytes(memoryBytes)})`;
   const code = errorCode === undefined ? "" : ` with ${errorCode}`;
   return outcome === "completed"
     ? `${guestName}${size} ${PAST[operation]} ${destination} in ${formatMs(totalMs)}.`
     : `The ${operation} of ${guestName}${size}, ${destination}, failed after ` +
         `${formatMs(totalMs)}${code}.`;
+}
+
+/** Where it went; a whole command line would not be read. */
+function placeOf({ operation, destination }: ReportRun): string {
+  const isCommand = operation === "migrate" && /\s/.test(destination);
+  return isCommand ? "a receiver that a command started" : destination;
 }
 
 function downtimeSentence(run: ReportRun): string {

@@ -46,15 +46,15 @@ export const sweepFiguresSchema = z.object({
   finalPages: count,
   /** Octets a second of the first iteration. */
   bytesPerSecond: z.number().nonnegative(),
-  /** Page stores a second that the guest did in its life until it was suspended. */
-  storesPerSecond: z.number().nonnegative(),
+  /** Page stores a second that the guest did while it was migrated and not standing still. */
+  measuredStoresPerSecond: z.number().nonnegative(),
 });
 
 /** One migration of a sweep. */
 export const sweepRunSchema = z.object({
   cell: z.string(),
-  /** From 1 on; 0 warms up and does not count. */
-  round: count,
+  /** From 1 on; 0 and less warm up and do not count. */
+  round: z.number().int(),
   startedAt: z.string(),
   /** "proven": the guest arrived, and proved all of its memory there. */
   outcome: z.enum(["proven", "bad"]),
@@ -63,7 +63,7 @@ export const sweepRunSchema = z.object({
   reason: z.string().optional(),
   figures: sweepFiguresSchema.optional(),
   stopReason: z.string().optional(),
-  /** Share of the processors' time that others had meanwhile, the hypervisor's among it. */
+  /** Share of the processors' time that the hypervisor gave to other machines meanwhile. */
   stolenShare: z.number().min(0).max(1).optional(),
 });
 

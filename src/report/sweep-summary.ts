@@ -44,6 +44,23 @@ export function namedRuns({ runs }: Sweep): readonly NamedRun[] {
   });
 }
 
+/** Between two parts of a cell's id. */
+const ID_GAP = ", ";
+
+/** What sets cells apart, without what all of them have in common; by their ids. */
+export function cellNames(ids: readonly string[]): ReadonlyMap<string, string> {
+  const parts = ids.map((id) => id.split(ID_GAP));
+  const [first = []] = parts;
+  const isAlike = parts.every(({ length }) => length === first.length);
+  const telling = first.map((part, index) => parts.some((other) => other[index] !== part));
+  return new Map(
+    ids.map((id, place) => {
+      const told = parts[place]!.filter((_, index) => telling[index]);
+      return [id, isAlike && told.length > 0 ? told.join(ID_GAP) : id];
+    }),
+  );
+}
+
 /** Migrations that a sweep still has to make. */
 export function runsLeft({ plan, runs }: Sweep): number {
   return plan.cells.length * (plan.rounds + plan.warmUp) - runs.length;
@@ -54,7 +71,7 @@ function whyNamed({ outcome, code, reason, stolenShare = 0 }: SweepRun): string 
     return [reason ?? "failed", code === undefined ? "" : `[${code}]`].join(" ").trim();
   }
   return stolenShare > STOLEN_SHARE_MAX
-    ? `disturbed: others had ${(stolenShare * 100).toFixed(0)} % of the processors`
+    ? `disturbed: other machines had ${(stolenShare * 100).toFixed(0)} % of the processors`
     : undefined;
 }
 

@@ -55,12 +55,12 @@ function dirtyRates({ iterations }: ReportRun): readonly TimePoint[] {
       return [{ atMs: startMs, value: dirtyPagesPerSecond * PAGE_BYTES }, end];
     }
     const rising = dirtyCurve.flatMap((point, index) => {
-      const before = dirtyCurve[index - 1] ?? { atMs: 0, dirtyPages: 0 };
+      const before = dirtyCurve[index - 1] ?? { atMs: startMs, dirtyPages: 0 };
       const spanMs = point.atMs - before.atMs;
       const pages = Math.max(0, point.dirtyPages - before.dirtyPages);
       return spanMs <= 0
         ? []
-        : [{ atMs: startMs + before.atMs, value: (pages * PAGE_BYTES * 1000) / spanMs }];
+        : [{ atMs: before.atMs, value: (pages * PAGE_BYTES * 1000) / spanMs }];
     });
     return [...rising, end];
   });

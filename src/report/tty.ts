@@ -5,7 +5,13 @@ import { renderTable } from "./render.ts";
 import type { ReportRun } from "./report-run.ts";
 import { formatPfn, percent, type RunSummary, summarise } from "./summary.ts";
 import type { Sweep } from "./sweep-result.ts";
-import { type CellSummary, namedRuns, runsLeft, summariseSweep } from "./sweep-summary.ts";
+import {
+  type CellSummary,
+  cellNames,
+  namedRuns,
+  runsLeft,
+  summariseSweep,
+} from "./sweep-summary.ts";
 
 /** What a terminal can show. */
 export interface TerminalLook {
@@ -59,11 +65,13 @@ export function renderRuns(runs: readonly ReportRun[], look: TerminalLook): stri
 export function renderSweep(sweep: Sweep, look: TerminalLook): string {
   const cells = summariseSweep(sweep);
   const most = Math.max(0, ...cells.map(({ figures }) => figures?.downtimeMs.median ?? 0));
-  const rows = cells.map((cell) => sweepRow(cell, { most, look }));
+  const names = cellNames(cells.map(({ cell }) => cell.id));
+  const nameOf = (id: string) => printable(names.get(id) ?? id);
+  const rows = cells.map((cell) => [nameOf(cell.cell.id), ...sweepValues(cell, { most, look })]);
   const head = ["cell", "runs", "bad", "downtime", "interval", "total", "iterations", ""];
   const named = namedRuns(sweep).map(
     ({ cell, round, why }) =>
-      `${cell}, ${round === 0 ? "warm-up" : `round ${round}`}: ${printable(why)}`,
+      `${nameOf(cell)}, ${round <= 0 ? "warm-up" : `round ${round}`}: ${printable(why)}`,
   );
   const left = runsLeft(sweep);
   return [
@@ -75,16 +83,15 @@ export function renderSweep(sweep: Sweep, look: TerminalLook): string {
     .join("\n");
 }
 
-function sweepRow(
-  { cell, figures, runs, bad }: CellSummary,
+function sweepValues(
+  { figures, runs, bad }: CellSummary,
   { most, look }: { readonly most: number; readonly look: TerminalLook },
 ): readonly string[] {
   if (figures === undefined) {
-    return [cell.id, "0", String(bad), "-", "-", "-", "-", ""];
+    return ["0", String(bad), "-", "-", "-", "-", ""];
   }
   const { downtimeMs, totalMs, iterations } = figures;
   return [
-    cell.id,
     String(runs),
     String(bad),
     formatMs(downtimeMs.median),

@@ -137,7 +137,7 @@ export function largeProfile(): Profile {
     const dirty = Math.round(900_000 * 0.97 ** (number + 1)) + 20_000;
     const entry = iteration(number, { startMs, pages, sendMs, dirty });
     const dirtyCurve = Array.from({ length: 40 }, (_, index) => ({
-      atMs: (entry.durationMs * (index + 1)) / 40,
+      atMs: startMs + (entry.durationMs * (index + 1)) / 40,
       dirtyPages: Math.round(
         (dirty * (1 - Math.exp(-(index + 1) / 15))) / (1 - Math.exp(-40 / 15)),
       ),
@@ -225,7 +225,7 @@ export function sweepFigures(totalMs: number, downtimeMs: number): SweepFigures 
     pagesSent: 70_000,
     finalPages: 100,
     bytesPerSecond: 125e6,
-    storesPerSecond: 1000,
+    measuredStoresPerSecond: 1000,
   };
 }
 

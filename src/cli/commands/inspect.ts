@@ -1,5 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
-import { PFN_COUNT_MAX } from "../../base/units.ts";
+import type { Command } from "commander";
 import { type Inspected, type Inspection, withInspection } from "../../migration/inspect.ts";
 import { type ListedField, listFields } from "../../migration/list-fields.ts";
 import { printable } from "../../report/fields.ts";
@@ -9,6 +8,7 @@ import { lookAtAddress, lookAtPage } from "../display/inspect/look.ts";
 import { parseSections, renderSections, SECTION_NAMES } from "../display/inspect/sections.ts";
 import { EXIT } from "../exit.ts";
 import { interruptible, withImage } from "../image-work.ts";
+import { parsePfn } from "../parse-pfn.ts";
 import type { Registrar } from "../program.ts";
 
 interface InspectFlags {
@@ -97,12 +97,4 @@ async function look(context: Context, inspected: Inspected, flags: InspectFlags)
     const { result, text } = await lookAtPage(inspected, flags.page);
     context.result(result, text);
   }
-}
-
-function parsePfn(text: string): number {
-  const pfn = Number(text);
-  if (text.trim() === "" || !Number.isInteger(pfn) || pfn < 0 || pfn >= PFN_COUNT_MAX) {
-    throw new InvalidArgumentError("a frame's number is wanted, such as 4096 or 0x1000");
-  }
-  return pfn;
 }

@@ -11,6 +11,7 @@ import { checkXenAddress } from "../../xl/receiver.ts";
 import { type ChosenGuest, chooseGuest, GUEST_HELP } from "../choose-guest.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { addOnlookerOptions, type OnlookerOptions, observed } from "../onlookers/open.ts";
 import type { Registrar } from "../program.ts";
 import { receiverAt } from "../reach.ts";
 import {
@@ -52,25 +53,27 @@ interface XenCliOptions {
   readonly remoteHelper?: string;
 }
 
-type MigrateCliOptions = TransferCliOptions & ChannelCliOptions & XenCliOptions;
+type MigrateCliOptions = TransferCliOptions & ChannelCliOptions & XenCliOptions & OnlookerOptions;
 
 export function registerMigrate({ program, run }: Registrar): void {
   const command = program
     .command("migrate <guest> <host>")
     .description("move a running guest to another host")
     .addHelpText("after", HOST_HELP);
-  addXenOptions(addChannelOptions(addTransferOptions(command))).action(
+  addOnlookerOptions(addXenOptions(addChannelOptions(addTransferOptions(command)))).action(
     (name: string, host: string, options: MigrateCliOptions, action: Command) =>
-      run(action, async (context) => {
-        const address = parseAddress(host);
-        const guest = await chooseGuest(name, context);
-        if (guest.kind === "xen") {
-          refuseOptions(action, NOT_FOR_XEN, "an embedded guest: 'xl migrate' has no such thing");
-          return migrateDomain(context, { guest, address, host, command: action }, options);
-        }
-        refuseOptions(action, NOT_FOR_EMBEDDED, "a domain of Xen");
-        return migrate(context, { name: guest.name, address, host }, options);
-      }),
+      run(action, (plain) =>
+        observed(plain, options, async (context) => {
+          const address = parseAddress(host);
+          const guest = await chooseGuest(name, context);
+          if (guest.kind === "xen") {
+            refuseOptions(action, NOT_FOR_XEN, "an embedded guest: 'xl migrate' has no such thing");
+            return migrateDomain(context, { guest, address, host, command: action }, options);
+          }
+          refuseOptions(action, NOT_FOR_EMBEDDED, "a domain of Xen");
+          return migrate(context, { name: guest.name, address, host }, options);
+        }),
+      ),
   );
 }
 
@@ -98,7 +101,9 @@ async function migrateDomain(
   const { xl, domain } = guest;
   const { ssh, remoteHelper, paused } = options;
   const settings = askedSettings(command, options);
-  const run = { xl, settings, profile: options.profile };
+  const { profile: asked } = options;
+  const named = { operation: "migrate", target: host, guest: domain.name } as const;
+  const run = { xl, settings, profile: asked, ...named };
   const { profile } = await runUnderXl(context, run, async (task) => ({
     profile: await migrateByXl({
       ...task,

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { MigrationError } from "../../base/errors.ts";
 import { openBackend } from "../../guest/open.ts";
 import { arrivedName } from "../../guest/registry.ts";
 import type { GuestKind } from "../../guest/types.ts";
@@ -9,14 +10,16 @@ import { formatBytes, formatCount, formatMs } from "../../report/format.ts";
 import { formatAddress, parseAddress } from "../../transport/address.ts";
 import type { ChannelDoor } from "../../transport/channel-door.ts";
 import type { Connection } from "../../transport/connection.ts";
+import { STANDARD_OUTPUT } from "../../transport/line-outlet.ts";
 import { listen, stdioConnection } from "../../transport/open.ts";
 import type { Context } from "../context.ts";
 import { describeError, EXIT } from "../exit.ts";
 import { runIntake } from "../intake-run.ts";
+import { addOnlookerOptions, type OnlookerOptions, observed } from "../onlookers/open.ts";
 import type { Registrar } from "../program.ts";
 import { streamVersionOption } from "../stream-version.ts";
 
-interface ReceiveOptions {
+interface ReceiveOptions extends OnlookerOptions {
   readonly listen?: string;
   readonly stdio?: boolean;
   readonly channelsAt?: string;
@@ -30,7 +33,7 @@ interface ReceiveOptions {
 const LISTEN_DEFAULT = "tcp://127.0.0.1:0";
 
 export function registerReceive({ program, run }: Registrar): void {
-  program
+  const command = program
     .command("receive")
     .description("wait for a migrating guest and take it")
     .option(
@@ -49,10 +52,21 @@ export function registerReceive({ program, run }: Registrar): void {
       ).choices(["process", "synthetic"]),
     )
     .option("--profile <file>", "write the profile (JSON) here; with --keep, of the last guest")
-    .addOption(streamVersionOption())
-    .action((options: ReceiveOptions, command: Command) =>
-      run(command, (context) => receive(context, options)),
-    );
+    .addOption(streamVersionOption());
+  addOnlookerOptions(command).action((options: ReceiveOptions, action: Command) =>
+    run(action, (plain) => {
+      checkOptions(options);
+      return observed(plain, options, (context) => receive(context, options));
+    }),
+  );
+}
+
+/** @throws MigrationError USAGE_ARGUMENT */
+function checkOptions({ stdio, events }: ReceiveOptions): void {
+  if (stdio === true && events === STANDARD_OUTPUT) {
+    const needs = "a file for --events: standard output is the wire";
+    throw new MigrationError("USAGE_ARGUMENT", { needs });
+  }
 }
 
 async function receive(context: Context, options: ReceiveOptions): Promise<number> {
@@ -63,6 +77,7 @@ async function receive(context: Context, options: ReceiveOptions): Promise<numbe
   context.signal.addEventListener("abort", () => void listener.close());
   const address = formatAddress(listener.address);
   context.announce({ listening: address }, `listening on ${address}`);
+  context.onlooker.listens(address);
   try {
     await rehearseMigration(context.engine().engine);
     do {

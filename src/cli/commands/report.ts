@@ -18,6 +18,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
 import { writeReportPage } from "../report-page.ts";
+import { terminalLook } from "../terminal-look.ts";
 
 interface ReportOptions {
   readonly output: string;
@@ -59,7 +60,9 @@ async function report(
   const runs = runsOfInputs(inputs);
   const sweeps = inputs.filter((input) => input.kind === "sweep");
   if (context.isJson || options.tty === true) {
-    context.result(essentials(runs, sweeps), () => terminalText(runs, sweeps, lookOf(context)));
+    context.result(essentials(runs, sweeps), () =>
+      terminalText(runs, sweeps, terminalLook(context.width)),
+    );
     return EXIT.SUCCESS;
   }
   const data = reportData({
@@ -98,14 +101,6 @@ function terminalText(
       ? []
       : [runs.length === 1 ? renderRun(first, look) : renderRuns(runs, look)];
   return [...ofRuns, ...sweeps.map(({ sweep }) => renderSweep(sweep, look))].join("\n\n");
-}
-
-/** Characters beyond ASCII only where the locale has them. */
-function lookOf({ width }: Context): TerminalLook {
-  const { LC_ALL, LC_CTYPE, LANG, TERM } = process.env;
-  const locale = [LC_ALL, LC_CTYPE, LANG].find((name) => name !== undefined && name !== "") ?? "";
-  const isUnicode = /utf-?8/i.test(locale) && TERM !== "dumb" && TERM !== "linux";
-  return { width, characters: isUnicode ? "unicode" : "ascii" };
 }
 
 function titleOf(runs: readonly ReportRun[], sweeps: readonly SweepInput[]): string {

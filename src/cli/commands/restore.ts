@@ -14,12 +14,13 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { fileAccessOption } from "../file-access.ts";
 import { runIntake } from "../intake-run.ts";
+import { addOnlookerOptions, type OnlookerOptions, observed } from "../onlookers/open.ts";
 import type { Registrar } from "../program.ts";
 import { streamVersionOption } from "../stream-version.ts";
 import { askedSettings, refuseOptions } from "../xen-options.ts";
 import { runUnderXl } from "../xl-run.ts";
 
-interface RestoreOptions {
+interface RestoreOptions extends OnlookerOptions {
   readonly paused?: boolean;
   readonly name?: string;
   readonly kind?: GuestKind | "xen";
@@ -38,7 +39,7 @@ const FOR_EMBEDDED = ["name", "fileAccess", "streamVersion"];
 const FOR_XEN = ["config", "monitor"];
 
 export function registerRestore({ program, run }: Registrar): void {
-  program
+  const command = program
     .command("restore <file>")
     .description("make a guest of a saved image ('-' is standard input)")
     .option("-p, --paused", "leave the guest paused")
@@ -54,18 +55,20 @@ export function registerRestore({ program, run }: Registrar): void {
     .option("--profile <file>", "write the profile (JSON) here")
     .addHelpText("after", KIND_HELP)
     .addOption(streamVersionOption())
-    .addOption(fileAccessOption("pages are read, of an aligned image that is a plain file"))
-    .action((file: string, options: RestoreOptions, command: Command) =>
-      run(command, async (context) => {
+    .addOption(fileAccessOption("pages are read, of an aligned image that is a plain file"));
+  addOnlookerOptions(command).action((file: string, options: RestoreOptions, action: Command) =>
+    run(action, (plain) =>
+      observed(plain, options, async (context) => {
         const owner = await ownerOf(file, options);
         if (owner.kind === "xen") {
-          refuseOptions(command, FOR_EMBEDDED, "the image of an embedded guest");
-          return restoreDomain(context, { file, name: owner.name, command }, options);
+          refuseOptions(action, FOR_EMBEDDED, "the image of an embedded guest");
+          return restoreDomain(context, { file, name: owner.name, command: action }, options);
         }
-        refuseOptions(command, FOR_XEN, "the image of a Xen guest");
+        refuseOptions(action, FOR_XEN, "the image of a Xen guest");
         return restore(context, { file, kind: owner.into }, options);
       }),
-    );
+    ),
+  );
 }
 
 /** What an image is to become. */
@@ -113,7 +116,7 @@ async function restoreDomain(
   const settings = askedSettings(command, {});
   const { domid, profile, totalMs } = await runUnderXl(
     context,
-    { xl, settings, profile: options.profile },
+    { xl, settings, profile: options.profile, operation: "restore", target: file, guest: name },
     (task) =>
       restoreByXl({
         ...task,

@@ -10,13 +10,14 @@ import { type ChosenGuest, chooseGuest, GUEST_HELP } from "../choose-guest.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { fileAccessOption } from "../file-access.ts";
+import { addOnlookerOptions, type OnlookerOptions, observed } from "../onlookers/open.ts";
 import type { Registrar } from "../program.ts";
 import { addTransferOptions, type TransferCliOptions } from "../transfer-options.ts";
 import { runTransfer } from "../transfer-run.ts";
 import { askedSettings, refuseOptions } from "../xen-options.ts";
 import { runUnderXl } from "../xl-run.ts";
 
-interface SaveOptions extends TransferCliOptions {
+interface SaveOptions extends TransferCliOptions, OnlookerOptions {
   readonly continue?: boolean;
   readonly paused?: boolean;
   readonly alignPages?: boolean;
@@ -43,7 +44,7 @@ const NOT_FOR_XEN = [
 ];
 
 export function registerSave({ program, run }: Registrar): void {
-  addTransferOptions(
+  const command = addTransferOptions(
     program
       .command("save <guest> <file>")
       .description("save a guest to a file; it ends here unless -c or -p is given")
@@ -52,14 +53,18 @@ export function registerSave({ program, run }: Registrar): void {
       .option("-p, --paused", "leave the guest paused")
       .option("--align-pages", "start page data at multiples of 4096 in the file, for direct I/O")
       .addOption(fileAccessOption("aligned pages are written")),
-  ).action((name: string, file: string, options: SaveOptions, command: Command) =>
-    run(command, async (context) => {
-      checkOptions(options);
-      const guest = await chooseGuest(name, context);
-      return guest.kind === "xen"
-        ? saveDomain(context, { guest, file, command }, options)
-        : save(context, { name: guest.name, file }, options);
-    }),
+  );
+  addOnlookerOptions(command).action(
+    (name: string, file: string, options: SaveOptions, action: Command) =>
+      run(action, (plain) =>
+        observed(plain, options, async (context) => {
+          checkOptions(options);
+          const guest = await chooseGuest(name, context);
+          return guest.kind === "xen"
+            ? saveDomain(context, { guest, file, command: action }, options)
+            : save(context, { name: guest.name, file }, options);
+        }),
+      ),
   );
 }
 
@@ -74,7 +79,7 @@ async function saveDomain(
   const settings = askedSettings(command, options);
   const { profile, bytes, totalMs } = await runUnderXl(
     context,
-    { xl, settings, profile: options.profile },
+    { xl, settings, profile: options.profile, operation: "save", target: file, guest: domain.name },
     (task) => saveByXl({ ...task, domain, file, after }),
   );
   const { name, domid } = domain;

@@ -1,5 +1,5 @@
 import { formatBytes, formatMs, formatRate } from "../../report/format.ts";
-import type { ReportRun } from "../../report/report-run.ts";
+import type { EndUsage, ReportRun } from "../../report/report-run.ts";
 import { summarise } from "../../report/summary.ts";
 import { tableBehind } from "../data-table.ts";
 import { element } from "../dom.ts";
@@ -35,17 +35,26 @@ export function summarySection(run: ReportRun): Section {
   };
 }
 
+function usageRows({ end, resources, intake }: EndUsage): readonly (readonly string[])[] {
+  const { cpuUserMs, cpuSystemMs, memoryBytesMax } = resources;
+  const cpu = `CPU ${formatMs(cpuUserMs)} user, ${formatMs(cpuSystemMs)} system`;
+  const used = [`the ${end}'s process`, `${cpu}; memory ${formatBytes(memoryBytesMax)} at most`];
+  if (intake === undefined) {
+    return [used];
+  }
+  const { waitMs = 0, readMs = 0, unpackMs = 0, storeMs = 0 } = intake;
+  const parts = [
+    `waiting for the stream ${formatMs(waitMs)}`,
+    `reading it ${formatMs(readMs)}`,
+    `unpacking ${formatMs(unpackMs)}`,
+    `storing pages ${formatMs(storeMs)}`,
+  ];
+  return [used, [`the ${end}'s threads, together`, parts.join(", ")]];
+}
+
 function circumstances({ startedAt, facts, usage }: ReportRun) {
   return {
     head: ["", ""],
-    rows: [
-      ["started", startedAt],
-      ...facts,
-      ...usage.map(({ end, resources }) => [
-        `the ${end}'s process`,
-        `CPU ${formatMs(resources.cpuUserMs)} user, ${formatMs(resources.cpuSystemMs)} ` +
-          `system; memory ${formatBytes(resources.memoryBytesMax)} at most`,
-      ]),
-    ],
+    rows: [["started", startedAt], ...facts, ...usage.flatMap(usageRows)],
   };
 }

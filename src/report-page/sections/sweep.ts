@@ -3,7 +3,7 @@ import type { ReportSweep } from "../../report/report-data.ts";
 import type { MedianInterval } from "../../report/statistics.ts";
 import { percent } from "../../report/summary.ts";
 import { curvesOf, type SweepCurve } from "../../report/sweep-curves.ts";
-import type { CellSummary } from "../../report/sweep-summary.ts";
+import { type CellSummary, cellNames } from "../../report/sweep-summary.ts";
 import { dataTable } from "../data-table.ts";
 import { element } from "../dom.ts";
 import { type SweepLimit, sweepLimit } from "../limits.ts";
@@ -164,13 +164,14 @@ function namedTable({ named }: ReportSweep): HTMLElement {
         head: ["cell", "round", "why"],
         rows: named.map(({ cell, round, why }) => [
           cell,
-          round === 0 ? "warm-up" : String(round),
+          round <= 0 ? "warm-up" : String(round),
           why,
         ]),
       });
 }
 
 function figureTable({ cells }: ReportSweep) {
+  const names = cellNames(cells.map(({ cell }) => cell.id));
   return {
     caption: "Medians and their intervals",
     head: [
@@ -178,7 +179,7 @@ function figureTable({ cells }: ReportSweep) {
       ...["sent at", "confidence"],
     ],
     rows: cells.map(({ cell, figures, runs, bad }: CellSummary) => [
-      cell.id,
+      names.get(cell.id) ?? cell.id,
       formatBytes(cell.memoryBytes),
       String(runs),
       String(bad),
