@@ -36,10 +36,11 @@ const SWEEPS = 1500;
 const SETTLED_SHARE = 1e-6;
 
 /**
- * Fits a curve to what was seen: a sum of sets of pages, each written at random, n·(1 - exp(-t/T)),
- * or one after the other, n·min(t/T, 1), with n found by least squares (each error by the noise of
- * windows of its length) and never negative. So the curve starts at 0, never falls, bends only one
- * way, and reaches a limit (the writable working set), as every mixture of such writing does.
+ * Fits a curve to what was seen: a sum of sets of pages, each written at random,
+ * n·(1 - exp(-t/T)), or one after the other, n·min(t/T, 1), with n found by least squares (each
+ * error by the noise of windows of its length) and never negative. So the curve starts at 0, never
+ * falls, bends only one way, and reaches a limit (the writable working set), as every mixture of
+ * such writing does.
  *
  * How far sets go on that rose to the end of the longest window cannot be known: each length up to
  * thirty times that window counts as likely as another, by its order of magnitude.
