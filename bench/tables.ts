@@ -28,13 +28,14 @@ export function renderMeasurements(measurements: readonly Measurement[]): string
 
 /** One case of whole migrations: medians, spreads, ratios, and what was left out. */
 export function renderCase(result: CaseResult): string {
-  const { contestants, skipped } = result;
+  const { contestants, skipped, conclusions = [] } = result;
   const runs = contestants[0]?.runs ?? 0;
   const lines = [`${result.case}: ${result.about}`];
   if (contestants.length > 0) {
     lines.push(`medians of ${runs} runs (least-most)`, "", caseTable(result));
   }
-  return [...lines, ...skipped.map((reason) => `not measured: ${reason}`)].join("\n");
+  const missing = skipped.map((reason) => `not measured: ${reason}`);
+  return [...lines, ...conclusions, ...missing].join("\n");
 }
 
 function caseTable(result: CaseResult): string {

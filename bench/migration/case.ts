@@ -44,6 +44,10 @@ export interface MigrationCase {
   readonly better: "more" | "less";
   /** Names of contestants that the others are compared with. */
   readonly baselines: readonly string[];
+  /** "one": each contestant runs once, without a warm-up, for there are many of them. */
+  readonly rounds?: "one";
+  /** What all results together say, a line each. */
+  readonly conclude?: (results: readonly ContestantResult[]) => readonly string[];
   readonly prepare: (lab: Lab) => Promise<PreparedCase>;
 }
 
@@ -72,4 +76,5 @@ export interface CaseResult {
   readonly baselines: readonly string[];
   readonly contestants: readonly ContestantResult[];
   readonly skipped: readonly string[];
+  readonly conclusions?: readonly string[];
 }

@@ -15,6 +15,8 @@ export interface Moved {
 export interface Move {
   readonly via: Via;
   readonly options?: readonly string[];
+  /** Of what ends a profile is recorded; without one, there is what any migration tells. */
+  readonly recording?: "source" | "both ends" | "none" | undefined;
 }
 
 const GUEST = "bench";
@@ -52,20 +54,20 @@ export async function destroyGuest(lab: Lab, name: string): Promise<void> {
  *
  * @throws Error with what both sides said, since often the one that ends first is not to blame
  */
-export async function migrate(lab: Lab, name: string, { via, options }: Move): Promise<Moved> {
+export async function migrate(lab: Lab, name: string, move: Move): Promise<Moved> {
+  const { via, options = [], recording = "source" } = move;
   const listen = via === "unix" ? `unix:${lab.path(".sock")}` : "tcp://127.0.0.1:0";
-  const receiver = lab.startXenferry("receive", "--listen", listen);
+  const there = recording === "both ends" ? ["--profile", lab.path(".json")] : [];
+  const receiver = lab.startXenferry("receive", "--listen", listen, ...there);
   const { listening } = JSON.parse(await receiver.firstLine()) as { readonly listening: string };
   const file = lab.path(".json");
-  const sender = lab.xenferry(
-    ...["migrate", name, listening, "--profile", file],
-    ...(options ?? []),
-  );
+  const here = recording === "none" ? [] : ["--profile", file];
+  const sender = lab.xenferry("migrate", name, listening, ...here, ...options);
   sender.catch(receiver.stop);
-  const [source, target] = await bothEnds(sender, receiver.finished);
+  const [sent, received] = await bothEnds(sender, receiver.finished);
   await proveGuest(lab, name);
-  const profile = parseProfile(readFileSync(file, "utf8"));
-  return { profile, source: source.usage, target: target.usage };
+  const profile = parseProfile(recording === "none" ? sent.stdout : readFileSync(file, "utf8"));
+  return { profile, source: sent.usage, target: received.usage };
 }
 
 async function bothEnds(

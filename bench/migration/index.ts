@@ -6,6 +6,8 @@ import { firstIterationCases } from "./first-iteration.ts";
 import { halfZeroCase } from "./half-zero.ts";
 import { iterationCostCase } from "./iteration-cost.ts";
 import { memoryCase } from "./memory.ts";
+import { predictionCase } from "./prediction.ts";
+import { profilingCase } from "./profiling.ts";
 import { provenCase } from "./proven.ts";
 import { saveRestoreCase } from "./save-restore.ts";
 import { transferOptionsCases } from "./transfer-options.ts";
@@ -23,5 +25,7 @@ export const MIGRATION_CASES: readonly MigrationCase[] = [
   convertCase,
   verifyCase,
   ...transferOptionsCases,
+  predictionCase,
+  profilingCase,
   provenCase,
 ];

@@ -10,16 +10,17 @@ import type { Lab } from "./lab.ts";
 
 /**
  * Runs a case: every contestant once unmeasured, then `lab.repeats` rounds in which they take
- * turns, each round starting with another one.
+ * turns, each round starting with another one; or, of a case of one round, just that.
  *
  * @throws Error as soon as one run's result is not right.
  */
 export async function runCase(migrationCase: MigrationCase, lab: Lab): Promise<CaseResult> {
-  const { name, about, columns, better, baselines } = migrationCase;
+  const { name, about, columns, better, baselines, rounds, conclude } = migrationCase;
   const { contestants, skipped = [], dispose } = await migrationCase.prepare(lab);
   const runs = new Map<Contestant, Run[]>(contestants.map((contestant) => [contestant, []]));
   try {
-    for (let round = 0; round <= lab.repeats; round++) {
+    const [first, last] = rounds === "one" ? [1, 1] : [0, lab.repeats];
+    for (let round = first; round <= last; round++) {
       for (const contestant of rotated(contestants, round)) {
         lab.note(`${name}: ${contestant.name}, ${round === 0 ? "warm-up" : `run ${round}`}`);
         const run = await contestant.run();
@@ -32,7 +33,9 @@ export async function runCase(migrationCase: MigrationCase, lab: Lab): Promise<C
     await dispose?.();
   }
   const results = contestants.map((contestant) => summarise(contestant, runs.get(contestant)!));
-  return { case: name, about, columns, better, baselines, contestants: results, skipped };
+  const conclusions = results.length === 0 ? [] : (conclude?.(results) ?? []);
+  const told = { about, columns, better, baselines };
+  return { case: name, ...told, contestants: results, skipped, conclusions };
 }
 
 /** Least, median and most of at least one number; of an even count the mean of the middle two. */

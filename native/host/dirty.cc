@@ -43,6 +43,8 @@ std::size_t scan_part(const TrackedRange& range, ScanMode mode, Bitmap out) {
   std::array<uapi::PageRegion, kRegionsPerCall> regions;
   const std::uint64_t end = range.address + range.page_count * kPageBytes;
   std::size_t written = 0;
+  // A scan that only looks may report pages of a region again; regions rise.
+  std::size_t counted_until = 0;
   for (std::uint64_t at = range.address; at < end;) {
     uapi::PagemapScanArg scan{};
     scan.size = sizeof scan;
@@ -63,7 +65,8 @@ std::size_t scan_part(const TrackedRange& range, ScanMode mode, Bitmap out) {
       const std::size_t first = (regions[index].start - range.address) / kPageBytes;
       const std::size_t last = (regions[index].end - range.address) / kPageBytes;
       set_bits(out, first, last);
-      written += last - first;
+      if (last > counted_until) written += last - std::max(first, counted_until);
+      counted_until = std::max(counted_until, last);
     }
     if (scan.walk_end <= at) fail("PAGEMAP_SCAN stands still");
     at = scan.walk_end;

@@ -176,7 +176,7 @@ const CODES = {
   BENCH_TIMEOUT: world("a migration of the sweep did not end in time, and was ended"),
   BENCH_UNPROVEN: world("the guest's memory is not what it must be after the migration"),
 
-  REPORT_INPUT: usage("the file cannot be made a report of"),
+  REPORT_INPUT: world("the file cannot be made a report of"),
   REPORT_PAGE: world("the report's page is not built; 'node setup.mjs' in the checkout builds it"),
 
   USAGE_ARGUMENT: usage("an argument is not valid"),

@@ -47,6 +47,7 @@ export async function runIntake<Result extends IntakeResult>(
       onProgress: operation.listener,
       makes: (guest) => {
         made = guest;
+        operation.names(guest.name);
       },
     });
   } catch (error) {

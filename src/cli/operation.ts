@@ -51,6 +51,11 @@ export class Operation {
     return this.#recording?.watch;
   }
 
+  /** The guest has come to be known. */
+  names(guest: string): void {
+    this.#context.onlooker.names(guest);
+  }
+
   /** Is to be told of all progress. */
   readonly listener: ProgressListener = (event) => {
     this.#recording?.listener(event);

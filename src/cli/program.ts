@@ -20,6 +20,7 @@ import { registerRestore } from "./commands/restore.ts";
 import { registerRewrite } from "./commands/rewrite.ts";
 import { registerSave } from "./commands/save.ts";
 import { registerSimulate } from "./commands/simulate.ts";
+import { registerTrace } from "./commands/trace.ts";
 import { registerVerify } from "./commands/verify.ts";
 import { type Context, createContext, type GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -74,6 +75,7 @@ export function createProgram(signal: AbortSignal): Program {
   registerDigest(registrar);
   registerExport(registrar);
   registerReport(registrar);
+  registerTrace(registrar);
   registerBench(registrar);
   registerRewrite(registrar);
   registerSimulate(registrar);

@@ -20,12 +20,16 @@ export const MAIN_SCRIPT = fileURLToPath(new URL("../../dist/cli/main.js", impor
  * Starts `xenferry receive` on a free TCP port of this machine.
  *
  * @param args global options to hand on, such as `--run-dir`.
+ * @param stderr what becomes of what it says about failures.
  * @throws MigrationError TRANSPORT_OPEN
  */
-export async function startReceiver(args: readonly string[]): Promise<ReceiverChild> {
+export async function startReceiver(
+  args: readonly string[],
+  stderr: "inherit" | "ignore" = "inherit",
+): Promise<ReceiverChild> {
   const receive = ["receive", "--json", "--listen", "tcp://127.0.0.1:0"];
   const child = spawn(process.execPath, [MAIN_SCRIPT, ...args, ...receive], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", stderr],
     detached: true,
   });
   const address = parseAddress(await firstListening(child));

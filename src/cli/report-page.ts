@@ -11,10 +11,15 @@ const PAGE_FOLDER = new URL("../../dist/report-page/", import.meta.url);
 /**
  * Writes a report's page; a file has its name only when it is complete.
  *
+ * @param folder where the page's script and styles are.
  * @returns its length in octets. @throws MigrationError REPORT_PAGE, TRANSPORT_OPEN, TRANSPORT_LOST
  */
-export async function writeReportPage(output: string, data: ReportData): Promise<number> {
-  const html = Buffer.from(pageHtml(data, await pageParts()));
+export async function writeReportPage(
+  output: string,
+  data: ReportData,
+  folder: URL = PAGE_FOLDER,
+): Promise<number> {
+  const html = Buffer.from(pageHtml(data, await pageParts(folder)));
   const sink = await openOutput(output);
   try {
     await sink.write(html);
@@ -26,8 +31,8 @@ export async function writeReportPage(output: string, data: ReportData): Promise
   return html.length;
 }
 
-async function pageParts(): Promise<PageParts> {
-  const read = (name: string) => readFile(fileURLToPath(new URL(name, PAGE_FOLDER)), "utf8");
+async function pageParts(folder: URL): Promise<PageParts> {
+  const read = (name: string) => readFile(fileURLToPath(new URL(name, folder)), "utf8");
   try {
     const [script, style] = await Promise.all([read("page.js"), read("page.css")]);
     return { script, style };

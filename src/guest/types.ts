@@ -135,8 +135,8 @@ export interface GuestSource {
   rehearse(): Promise<void>;
   /**
    * Takes so many percent of their time from the vCPUs, 0 to 99; what they would do then is not
-   * made up for. It ends at the latest when this side lets go of the guest, or is gone. Absent where
-   * a guest cannot be slowed down.
+   * made up for. It ends at the latest when this side lets go of the guest, or is gone. Absent
+   * where a guest cannot be slowed down.
    */
   throttle?(percent: number): Promise<void>;
   /** Stops every vCPU between two stores; resolves when all have stopped. */

@@ -18,20 +18,16 @@ const SAMPLES_MAX = 64;
 export class DirtySampler {
   readonly #peekDirty: () => Promise<number>;
   readonly #clock: Clock;
-  readonly #originMs: number;
+  readonly #startMs: number;
   readonly #samples = new ThinnedSeries<DirtyCurve[number]>(SAMPLES_MAX);
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
 
-  /**
-   * Starts looking.
-   *
-   * @param originMs what times count from, on `clock`.
-   */
-  constructor(peekDirty: () => Promise<number>, clock: Clock, originMs: number) {
+  /** Starts looking; times count from now on. */
+  constructor(peekDirty: () => Promise<number>, clock: Clock) {
     this.#peekDirty = peekDirty;
     this.#clock = clock;
-    this.#originMs = originMs;
+    this.#startMs = clock.nowMs();
     // A guest that is lost, too, ends it: the iteration itself says so.
     this.#running = this.#run().catch(() => undefined);
   }
@@ -45,15 +41,14 @@ export class DirtySampler {
 
   async #run(): Promise<void> {
     const { signal } = this.#ending;
-    const startMs = this.#clock.nowMs();
     let waitMs = INTERVAL_MS;
     for (;;) {
       await sleep(waitMs, undefined, { signal });
-      const atMs = this.#clock.nowMs();
+      const atMs = this.#clock.nowMs() - this.#startMs;
       const dirtyPages = await this.#peekDirty();
-      this.#samples.add({ atMs: atMs - this.#originMs, dirtyPages });
-      const costMs = this.#clock.nowMs() - atMs;
-      const progressMs = (atMs - startMs) / PROGRESS_DIVISOR;
+      this.#samples.add({ atMs, dirtyPages });
+      const costMs = this.#clock.nowMs() - this.#startMs - atMs;
+      const progressMs = atMs / PROGRESS_DIVISOR;
       waitMs = Math.max(INTERVAL_MS, costMs * COST_DIVISOR, progressMs);
     }
   }

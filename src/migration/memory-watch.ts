@@ -13,8 +13,6 @@ interface Parts {
   };
   readonly engine: PageEngine;
   readonly clock: Clock;
-  /** When the operation began, on `clock`. */
-  readonly startMs: number;
 }
 
 /**
@@ -43,8 +41,8 @@ export class MemoryWatch implements IterationWatch {
     this.#copied = iteration;
     if (phase === "precopy") {
       setImmediate(() => this.#countOf(iteration));
-      const { guest, clock, startMs } = this.#parts;
-      this.#sampler = new DirtySampler(() => guest.logDirty.peekDirty(), clock, startMs);
+      const { guest, clock } = this.#parts;
+      this.#sampler = new DirtySampler(() => guest.logDirty.peekDirty(), clock);
     }
   }
 

@@ -23,7 +23,7 @@ export class ProfileRecording {
 
   constructor({ clock, startMs, sent }: Parts) {
     this.#timeline = new Timeline(clock, startMs);
-    this.#memory = sent && new MemoryWatch({ ...sent, clock, startMs });
+    this.#memory = sent && new MemoryWatch({ ...sent, clock });
     this.listener = (event) => this.#timeline.take(event);
   }
 

@@ -29,12 +29,12 @@ export interface SampleOptions {
   readonly signal: AbortSignal;
 }
 
-/** Windows that the log is looked at after, from the shortest on; 1, 2, 5 and so on. */
+/** Windows that the log is looked at after: the shortest, and how each grows to the next. */
 const WINDOW_MS_MIN = 10;
-const WINDOW_STEPS = [2, 2.5, 2] as const;
+const WINDOW_GROWTH = 1.5;
 
 /** Shares of the time of passes that begin anew, one after the other. */
-const PASS_SHARES = [0.08, 0.08, 0.16, 0.16, 0.52] as const;
+const PASS_SHARES = [0.05, 0.05, 0.1, 0.2, 0.6] as const;
 
 /** How long the guest's own pace is looked at before and after, as a share of the time. */
 const QUIET_SHARE = 0.15;
@@ -98,8 +98,7 @@ async function samplePass(
 
 function windowsUpTo(passMs: number): readonly number[] {
   const windows: number[] = [];
-  let step = 0;
-  for (let ms = WINDOW_MS_MIN; ms < passMs; ms *= WINDOW_STEPS[step++ % WINDOW_STEPS.length]!) {
+  for (let ms = WINDOW_MS_MIN; ms < passMs; ms *= WINDOW_GROWTH) {
     windows.push(ms);
   }
   return [...windows, passMs];

@@ -29,6 +29,8 @@ export interface BarChart {
   readonly to: number;
   /** Names of fills, by their number, as far as they are used. */
   readonly legend: readonly (readonly [fill: number, name: string])[];
+  /** Names that are whole phrases need more room. */
+  readonly names?: "short" | "long";
   readonly formatTick: (value: number) => string;
   /** All that it shows, in numbers; its name is the caption. */
   readonly table: () => Omit<TableContent, "caption">;
@@ -40,7 +42,12 @@ const TICKS = 5;
 export function barChart(chart: BarChart): HTMLElement {
   const rows = element(
     "div",
-    { class: "bars", tabindex: 0, role: "region", "aria-label": chart.caption },
+    {
+      class: chart.names === "long" ? "bars long" : "bars",
+      tabindex: 0,
+      role: "region",
+      "aria-label": chart.caption,
+    },
     ...chart.rows.map((row) => barRow(row, chart)),
     axis(chart),
   );

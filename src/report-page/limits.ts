@@ -14,6 +14,11 @@ export interface SweepLimit {
 const ITERATIONS_MAX = 500;
 const SETTLED_PAGES = 0.5;
 
+/** To a tenth of a millisecond, so that what differs by a few octets is one limit. */
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
+
 /**
  * The limits of a cell, from its guest's description and its link; of a link without a limit from
  * the pace that was measured.
@@ -42,5 +47,5 @@ export function sweepLimit({ cell, figures }: CellSummary): SweepLimit | undefin
     }
     copyMs = nextMs;
   }
-  return { downtimeMs: copyMs, totalMs };
+  return { downtimeMs: rounded(copyMs), totalMs: rounded(totalMs) };
 }

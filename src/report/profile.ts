@@ -64,7 +64,7 @@ export const iterationSchema = z.object({
   parts: iterationPartsSchema.optional(),
   /**
    * Pages dirtied since it began, looked at now and then without resetting them, in long iterations
-   * only; `atMs` is since the operation began. At most 64.
+   * only; `atMs` is since it began. At most 64.
    */
   dirtyCurve: z.array(z.object({ atMs: milliseconds, dirtyPages: pages })).optional(),
 });

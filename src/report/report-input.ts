@@ -3,7 +3,7 @@ import { MigrationError } from "../base/errors.ts";
 import { type JoinedProfile, joinedProfileSchema } from "./joined-profile.ts";
 import { type Profile, profileSchema } from "./profile.ts";
 import { type ReportRun, runOfEnds, runOfJoined, runOfProfile } from "./report-run.ts";
-import { type Sweep, sweepSchema } from "./sweep-result.ts";
+import { parseSweepJournal, type Sweep, sweepSchema } from "./sweep-result.ts";
 
 /** A file that a report is made of, as it was read. */
 export type ReportInput = { readonly file: string } & (
@@ -16,11 +16,16 @@ export type ReportInput = { readonly file: string } & (
 export const REPORT_INPUT_BYTES_MAX = 64 * 2 ** 20;
 
 /**
- * Tells by its version field what a file holds, and checks it.
+ * Tells by its version field what a file holds, and checks it. The journal of a sweep that is not
+ * complete is a sweep, too.
  *
  * @throws MigrationError REPORT_INPUT with the file and what is wrong with it
  */
 export function parseReportInput(text: string, file: string): ReportInput {
+  const journal = parseSweepJournal(text);
+  if (journal !== undefined) {
+    return { file, kind: "sweep", sweep: journal };
+  }
   const value = parseJson(text, file);
   if (typeof value === "object" && value !== null) {
     if ("profileVersion" in value) {

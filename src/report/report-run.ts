@@ -50,6 +50,8 @@ export interface ReportRun {
   readonly totalPagesSent: number;
   readonly events: readonly TimedEvent[];
   readonly samples: readonly Sample[];
+  /** What the target had taken by then, where both ends told. */
+  readonly targetSamples?: readonly Sample[] | undefined;
   readonly heat?: Profile["heat"];
   readonly usage: readonly EndUsage[];
   /** How the target's times came to the source's clock, where they did. */
@@ -95,6 +97,7 @@ export function runOfEnds(
     ...run,
     clock,
     events: [...run.events, ...there].sort((one, other) => one.atMs - other.atMs),
+    targetSamples: later(target.samples ?? [], clock.offsetMs),
     usage: [...run.usage, ...usageOf(target, "target")],
   };
 }
@@ -137,19 +140,21 @@ function startOf({ events }: JoinedProfile, end: "source" | "target"): number {
 }
 
 function shifted(run: ReportRun, byMs: number): ReportRun {
-  const later = <Item extends { readonly atMs: number }>(items: readonly Item[]) =>
-    items.map((item) => ({ ...item, atMs: item.atMs + byMs }));
   return {
     ...run,
     iterations: run.iterations.map(({ dirtyCurve, ...entry }) => ({
       ...entry,
       startMs: entry.startMs + byMs,
-      ...(dirtyCurve && { dirtyCurve: [...later(dirtyCurve)] }),
+      ...(dirtyCurve && { dirtyCurve: later(dirtyCurve, byMs) }),
     })),
     suspendAtMs: run.suspendAtMs === undefined ? undefined : run.suspendAtMs + byMs,
-    events: later(run.events),
-    samples: later(run.samples),
+    events: later(run.events, byMs),
+    samples: later(run.samples, byMs),
   };
+}
+
+function later<Item extends { readonly atMs: number }>(items: readonly Item[], byMs: number) {
+  return items.map((item) => ({ ...item, atMs: item.atMs + byMs }));
 }
 
 function byTime(events: readonly TimedEvent[]): readonly TimedEvent[] {

@@ -106,3 +106,22 @@ export type SweepRun = z.infer<typeof sweepRunSchema>;
 export type SweepPlan = z.infer<typeof sweepPlanSchema>;
 export type SweepConditions = z.infer<typeof sweepConditionsSchema>;
 export type Sweep = z.infer<typeof sweepSchema>;
+
+/** First line of a sweep's journal; each line below it is a run. */
+const journalHeadSchema = sweepSchema.omit({ runs: true });
+
+/**
+ * Reads the journal of a sweep that is not complete. What follows the last line feed is a run that
+ * was not written to its end, and is left out.
+ *
+ * @returns undefined where it is no journal, or a damaged one.
+ */
+export function parseSweepJournal(text: string): Sweep | undefined {
+  const [head = "", ...lines] = text.split("\n");
+  try {
+    const runs = lines.slice(0, -1).map((line) => sweepRunSchema.parse(JSON.parse(line)));
+    return { ...journalHeadSchema.parse(JSON.parse(head)), runs };
+  } catch {
+    return undefined;
+  }
+}

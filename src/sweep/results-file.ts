@@ -1,25 +1,15 @@
 import { type FileHandle, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { z } from "zod";
 import { MigrationError } from "../base/errors.ts";
 import {
+  parseSweepJournal,
   SWEEP_VERSION,
   type Sweep,
   type SweepConditions,
   type SweepPlan,
   type SweepRun,
-  sweepConditionsSchema,
-  sweepPlanSchema,
-  sweepRunSchema,
   sweepSchema,
 } from "../report/sweep-result.ts";
-
-/** First line of the journal; each line below it is a run. */
-const journalHeadSchema = z.object({
-  sweepVersion: z.literal(SWEEP_VERSION),
-  conditions: sweepConditionsSchema,
-  plan: sweepPlanSchema,
-});
 
 /** What is asked for where results are opened. */
 export interface ResultsRequest {
@@ -133,17 +123,11 @@ function otherResults(file: string, of: string): MigrationError {
 }
 
 function parseJournal(text: string, file: string): Sweep {
-  const [head = "", ...lines] = text.split("\n");
-  // What follows the last line feed is a run that was not written to its end.
-  const complete = lines.slice(0, -1);
-  try {
-    return {
-      ...journalHeadSchema.parse(JSON.parse(head)),
-      runs: complete.map((line) => sweepRunSchema.parse(JSON.parse(line))),
-    };
-  } catch (error) {
-    throw new MigrationError("BENCH_RESULTS", { file, problem: "it is damaged" }, error);
+  const sweep = parseSweepJournal(text);
+  if (sweep === undefined) {
+    throw new MigrationError("BENCH_RESULTS", { file, problem: "it is damaged" });
   }
+  return sweep;
 }
 
 function parseComplete(text: string, file: string): Sweep {

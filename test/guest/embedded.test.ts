@@ -110,6 +110,18 @@ describe.each(KINDS)("%s guest", (kind) => {
     await guest.cleanup();
   });
 
+  test.runIf(isHere)("counts pages dirty here and there once, however it looks", async () => {
+    const guest = await create("memory=16M,vcpus=1,dirty=40000p,hot=100%,pattern=uniform");
+    await guest.logDirty.enable();
+    await dirtyPfns(guest);
+    await storesMore(guest, 2500);
+    await guest.suspend();
+    const peeked = await guest.logDirty.peekDirty();
+    expect(peeked).toBeGreaterThan(1024);
+    expect((await dirtyPfns(guest)).length).toBe(peeked);
+    await guest.cleanup();
+  });
+
   test.runIf(isHere)("logs each store, and each only once", async () => {
     const guest = await create(BUSY, "paused");
     await guest.logDirty.enable();

@@ -115,17 +115,13 @@ describe("a dirty sampler", () => {
   it("looks into a long iteration until it ends", async () => {
     let looks = 0;
     const looked = new Promise<void>((resolve) => {
-      const sampler = new DirtySampler(
-        async () => {
-          looks++;
-          if (looks === 2) {
-            resolve(sampler.end().then((curve) => expect(curve).toHaveLength(2)));
-          }
-          return looks * 10;
-        },
-        CLOCK,
-        CLOCK.nowMs() - 1000,
-      );
+      const sampler = new DirtySampler(async () => {
+        looks++;
+        if (looks === 2) {
+          resolve(sampler.end().then((curve) => expect(curve).toHaveLength(2)));
+        }
+        return looks * 10;
+      }, CLOCK);
     });
     await looked;
     expect(looks).toBe(2);
@@ -133,23 +129,19 @@ describe("a dirty sampler", () => {
 
   it("does not look into a short one", async () => {
     const peekDirty = vi.fn(async () => 1);
-    expect(await new DirtySampler(peekDirty, CLOCK, 0).end()).toEqual([]);
+    expect(await new DirtySampler(peekDirty, CLOCK).end()).toEqual([]);
     expect(peekDirty).not.toHaveBeenCalled();
   });
 
   it("waits for a look under way", async () => {
     let finish = (_: number) => {};
     const begun = new Promise<DirtySampler>((resolve) => {
-      const sampler: DirtySampler = new DirtySampler(
-        () => {
-          resolve(sampler);
-          return new Promise((done) => {
-            finish = done;
-          });
-        },
-        CLOCK,
-        0,
-      );
+      const sampler: DirtySampler = new DirtySampler(() => {
+        resolve(sampler);
+        return new Promise((done) => {
+          finish = done;
+        });
+      }, CLOCK);
     });
     const ending = (await begun).end();
     finish(7);
@@ -159,16 +151,12 @@ describe("a dirty sampler", () => {
   it("ends with a guest that is lost", async () => {
     let lose = (_: Error) => {};
     const begun = new Promise<DirtySampler>((resolve) => {
-      const sampler: DirtySampler = new DirtySampler(
-        () => {
-          resolve(sampler);
-          return new Promise((_, reject) => {
-            lose = reject;
-          });
-        },
-        CLOCK,
-        0,
-      );
+      const sampler: DirtySampler = new DirtySampler(() => {
+        resolve(sampler);
+        return new Promise((_, reject) => {
+          lose = reject;
+        });
+      }, CLOCK);
     });
     const sampler = await begun;
     lose(new Error("lost"));
@@ -182,7 +170,7 @@ describe("a watch over memory", () => {
     const count = vi.spyOn(engine, "countBitmap");
     const peekDirty = async () => 0;
     const guest = { memory: { pfnCount: 64 }, logDirty: { peekDirty } };
-    const watch = new MemoryWatch({ guest, engine, clock: CLOCK, startMs: 0 });
+    const watch = new MemoryWatch({ guest, engine, clock: CLOCK });
     const bitmap = fullBitmap(64);
     watch.begins(0, bitmap, "precopy");
     bitmap.fill(0);

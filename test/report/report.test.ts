@@ -42,6 +42,13 @@ describe("a report's input", () => {
     );
   });
 
+  test("may be a sweep that is not complete", () => {
+    const { runs, ...head } = smallSweep();
+    const lines = [head, runs[0]].map((value) => JSON.stringify(value));
+    const input = parseReportInput(`${lines.join("\n")}\n{"cell":`, "r.json.partial");
+    expect(input).toMatchObject({ kind: "sweep", sweep: { runs: [{ round: 0 }] } });
+  });
+
   test("of both ends becomes one run on the source's clock", () => {
     const files = [
       inputOf(smallTargetProfile(), "there.json"),

@@ -29,8 +29,8 @@ import {
 
 const HELP = `
 GUEST is an embedded guest; it is looked at, and stays where it is. HOST is where it would go:
-localhost, where migrations of another guest, made for it, are measured first. For any other HOST, or
-none, --bandwidth says what the link carries.`;
+localhost, where migrations of another guest, made for it, are measured first. For any other HOST,
+or none, --bandwidth says what the link carries.`;
 
 interface PredictOptions extends PolicyCliOptions {
   readonly time: number;

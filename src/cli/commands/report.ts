@@ -1,15 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { MigrationError } from "../../base/errors.ts";
 import { packageVersion } from "../../base/version.ts";
 import { formatBytes } from "../../report/format.ts";
 import { reportData } from "../../report/report-data.ts";
-import {
-  parseReportInput,
-  REPORT_INPUT_BYTES_MAX,
-  type ReportInput,
-  runsOfInputs,
-} from "../../report/report-input.ts";
+import { type ReportInput, runsOfInputs } from "../../report/report-input.ts";
 import type { ReportRun } from "../../report/report-run.ts";
 import { summarise } from "../../report/summary.ts";
 import { namedRuns, summariseSweep } from "../../report/sweep-summary.ts";
@@ -17,6 +10,7 @@ import { renderRun, renderRuns, renderSweep, type TerminalLook } from "../../rep
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { Registrar } from "../program.ts";
+import { readReportInputs } from "../report-files.ts";
 import { writeReportPage } from "../report-page.ts";
 import { terminalLook } from "../terminal-look.ts";
 
@@ -26,12 +20,10 @@ interface ReportOptions {
   readonly title?: string;
 }
 
-const STANDARD_INPUT = "-";
-
 const HELP = `
 FILE is a profile of save, restore, migrate or receive (--profile FILE), also of a migration by xl,
-or what 'xenferry bench' leaves; '-' is standard input. Several are compared. Profiles of a source
-and of its target on one machine become one run.
+or what 'xenferry bench' leaves, complete or not; '-' is standard input. Several are compared.
+Profiles of a source and of its target on one machine become one run.
 
 The page is one file that needs no network. With --tty, or --json, none is written.`;
 
@@ -53,10 +45,7 @@ async function report(
   files: readonly string[],
   options: ReportOptions,
 ): Promise<number> {
-  const inputs: ReportInput[] = [];
-  for (const file of files) {
-    inputs.push(parseReportInput(await readInput(file), file));
-  }
+  const inputs = await readReportInputs(files);
   const runs = runsOfInputs(inputs);
   const sweeps = inputs.filter((input) => input.kind === "sweep");
   if (context.isJson || options.tty === true) {
@@ -118,21 +107,4 @@ function titleOf(runs: readonly ReportRun[], sweeps: readonly SweepInput[]): str
 
 function nameOf(file: string): string {
   return file.replace(/^.*\//, "").replace(/\.json$/, "");
-}
-
-/** @throws MigrationError TRANSPORT_OPEN, REPORT_INPUT */
-async function readInput(file: string): Promise<string> {
-  try {
-    const path = file === STANDARD_INPUT ? "/dev/stdin" : file;
-    const { size } = await stat(path);
-    if (size > REPORT_INPUT_BYTES_MAX) {
-      const sizeMax = formatBytes(REPORT_INPUT_BYTES_MAX);
-      throw new MigrationError("REPORT_INPUT", { file, size: formatBytes(size), sizeMax });
-    }
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw error instanceof MigrationError
-      ? error
-      : new MigrationError("TRANSPORT_OPEN", { file }, error);
-  }
 }

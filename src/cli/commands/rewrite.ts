@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { MigrationError } from "../../base/errors.ts";
 import { BATCH_PAGES_MAX } from "../../base/units.ts";
-import { isOptionalRecord } from "../../format/libxc.ts";
+import { isOptionalRecord, RECORD_BYTES_MAX } from "../../format/libxc.ts";
 import type { FieldEdit } from "../../migration/fields.ts";
 import { tryEdits } from "../../migration/list-fields.ts";
 import {
@@ -135,11 +135,14 @@ async function tryFirst(
   input: string,
   edits: readonly FieldEdit[],
 ): Promise<void> {
+  if (edits.length === 0) {
+    return;
+  }
   const source = await openImage(input);
   try {
     const { engine } = context.engine();
     const from = { source, pageDataHead: engine, signal: context.signal };
-    await (edits.length > 0 && interruptible(context, source, () => tryEdits(from, edits)));
+    await interruptible(context, source, () => tryEdits(from, edits));
   } finally {
     await source.close();
   }
@@ -149,17 +152,28 @@ async function tryFirst(
 async function readAdded(texts: readonly string[]): Promise<readonly AddedRecord[]> {
   const records = texts.map(async (text) => {
     const [, type, file] = /^(0x[0-9a-f]{1,8}|\d{1,10})=(.+)$/i.exec(text) ?? [];
-    if (type === undefined || file === undefined || !isOptionalRecord(Number(type))) {
+    const number = Number(type);
+    if (file === undefined || number > 0xffff_ffff || !isOptionalRecord(number)) {
       const needs = "TYPE=FILE, with a type from 0x80000000 to 0xffffffff";
       throw new MigrationError("USAGE_ARGUMENT", { option: "--add-optional", value: text, needs });
     }
-    try {
-      return { type: Number(type), body: new Uint8Array(await readFile(file)) };
-    } catch (error) {
-      throw new MigrationError("TRANSPORT_OPEN", { path: file }, error);
+    const body = await readBody(file);
+    if (body.length > RECORD_BYTES_MAX) {
+      const bodyBytesMax = RECORD_BYTES_MAX;
+      throw new MigrationError("USAGE_ARGUMENT", { file, bodyBytes: body.length, bodyBytesMax });
     }
+    return { type: number, body };
   });
   return await Promise.all(records);
+}
+
+/** @throws MigrationError TRANSPORT_OPEN */
+async function readBody(file: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(file));
+  } catch (error) {
+    throw new MigrationError("TRANSPORT_OPEN", { path: file }, error);
+  }
 }
 
 function changesOf(flags: RewriteFlags): RewriteChanges {

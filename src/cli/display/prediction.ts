@@ -22,7 +22,8 @@ function renderGuest({ guest, census, samples, dirtyCurve }: PredictionReport): 
   const longestMs = Math.max(...samples.points.map(({ windowMs }) => windowMs));
   const told = dirtyCurve.map(({ windowMs, dirtyPages }) => {
     const size = formatBytes(dirtyPages * PAGE_BYTES);
-    return `${size} in ${formatMs(windowMs)}${windowMs > longestMs ? " (beyond what was seen)" : ""}`;
+    const beyond = windowMs > longestMs ? " (beyond what was seen)" : "";
+    return `${size} in ${formatMs(windowMs)}${beyond}`;
   });
   const pages = `${formatCount(census.dataPages)} pages of data`;
   return [
@@ -35,7 +36,10 @@ function renderCost({ samples }: PredictionReport): string {
   const { before, meanwhile, after } = samples.stores;
   const [was, during, then] = [before, meanwhile, after].map((it) => formatCount(Math.round(it)));
   const change = before > 0 ? ((meanwhile / before - 1) * 100).toFixed(1) : "0.0";
-  return `what looking cost it: ${was} page stores a second before, ${during} meanwhile (${change} %), ${then} after`;
+  return (
+    `what looking cost it: ${was} page stores a second before, ` +
+    `${during} meanwhile (${change} %), ${then} after`
+  );
 }
 
 function renderLink({ link, costs, probe }: PredictionReport): string {
@@ -68,7 +72,6 @@ function intervalText({ expected, low, high }: Interval, format: (value: number)
 
 function renderChoice({ best, predictions, downtimeTargetMs }: PredictionReport): string {
   const converging = predictions.some(({ converges }) => converges);
-  return converging
-    ? `choose: --policy ${best}`
-    : `choose: --policy ${best}; none gets to ${formatMs(downtimeTargetMs)}: --throttle slows the guest down until one does`;
+  const missed = `; none gets to ${formatMs(downtimeTargetMs)}, unless --throttle slows it down`;
+  return `choose: --policy ${best}${converging ? "" : missed}`;
 }

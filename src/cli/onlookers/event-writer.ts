@@ -44,6 +44,8 @@ export class EventWriter implements Onlooker {
     this.#tell({ ...started, operation, startedAt, target, guest, clock });
   }
 
+  names(): void {}
+
   sees(event: ProgressEvent): void {
     const nowMs = this.#clock.nowMs();
     this.#standStill.sees(event);

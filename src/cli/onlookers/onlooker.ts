@@ -33,6 +33,8 @@ export interface Onlooker {
   /** A receiver waits for guests. */
   listens(address: string): void;
   begins(beginning: Beginning): void;
+  /** The guest that is being received is known. */
+  names(guest: string): void;
   sees(event: ProgressEvent): void;
   ends(ending: Ending): void;
   /** No more comes. Resolves when all is told. */
@@ -47,6 +49,7 @@ export function together(onlookers: readonly Onlooker[]): Onlooker {
   return {
     listens: (address) => each((onlooker) => onlooker.listens(address)),
     begins: (beginning) => each((onlooker) => onlooker.begins(beginning)),
+    names: (guest) => each((onlooker) => onlooker.names(guest)),
     sees: (event) => each((onlooker) => onlooker.sees(event)),
     ends: (ending) => each((onlooker) => onlooker.ends(ending)),
     close: async () => {

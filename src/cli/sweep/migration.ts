@@ -89,7 +89,8 @@ async function measure(
   cell: SweepCell,
 ): Promise<Pick<SweepRun, "figures" | "stopReason">> {
   const common = ["--run-dir", place.runDir, "--engine", cell.engine];
-  const listening = startReceiver([...common, "--quiet"]);
+  // The source tells what went wrong.
+  const listening = startReceiver([...common, "--quiet"], "ignore");
   // Should the guest not come up, what becomes of the receiver is nobody's question.
   listening.catch(() => undefined);
   try {
@@ -121,16 +122,20 @@ async function createGuest({ runDir }: BenchPlace, cell: SweepCell): Promise<num
   }
 }
 
+/** The same check, if it proves the guest's memory. @throws MigrationError BENCH_UNPROVEN */
+export function needProof(check: GuestCheck): GuestCheck {
+  if (!isProven(check)) {
+    const { pagesBad, versionsMatch } = check;
+    throw new MigrationError("BENCH_UNPROVEN", { pagesBad, versionsMatch });
+  }
+  return check;
+}
+
 /** @throws MigrationError BENCH_UNPROVEN, GUEST_* it is not there */
 async function checkArrived({ runDir }: BenchPlace): Promise<GuestCheck> {
   const guest = await attachGuest(GUEST, { runDir });
   try {
-    const check = await guest.check();
-    if (!isProven(check)) {
-      const { pagesBad, versionsMatch } = check;
-      throw new MigrationError("BENCH_UNPROVEN", { pagesBad, versionsMatch });
-    }
-    return check;
+    return needProof(await guest.check());
   } finally {
     await guest.cleanup();
   }

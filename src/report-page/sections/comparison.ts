@@ -88,6 +88,7 @@ function downtimes(runs: readonly ReportRun[]): HTMLElement | undefined {
     from: 0,
     to: Math.max(...known.map(({ downtime }) => downtime.totalMs)),
     legend: DOWNTIME_PARTS.map(({ name }, fill) => [fill, name]),
+    names: "long",
     formatTick: formatMs,
     table: () => ({
       head: ["run", ...DOWNTIME_PARTS.map(({ name }) => name), "all"],

@@ -1,6 +1,5 @@
 import { formatBytes, formatMs, formatRate } from "../../report/format.ts";
 import type { ReportSweep } from "../../report/report-data.ts";
-import type { MedianInterval } from "../../report/statistics.ts";
 import { percent } from "../../report/summary.ts";
 import { curvesOf, type SweepCurve } from "../../report/sweep-curves.ts";
 import { type CellSummary, cellNames } from "../../report/sweep-summary.ts";
@@ -10,6 +9,7 @@ import { type SweepLimit, sweepLimit } from "../limits.ts";
 import { type LineSeries, lineChart } from "../line-chart.ts";
 import { choice, type Section } from "../section.ts";
 import type { ThemeWatch } from "../theme.ts";
+import { cellBars, tellInterval } from "./sweep-cells.ts";
 
 /** What a chart of a sweep has on its y axis. */
 interface Measure {
@@ -36,9 +36,35 @@ const MEASURES: readonly Measure[] = [
 
 /** A sweep's curves of downtime and total time against dirty rate, and all of its figures. */
 export function sweepSection(sweep: ReportSweep, index: number, theme: ThemeWatch): Section {
+  const curves = curvesOf(sweep.cells);
+  const singles = curves.filter(({ points }) => points.length === 1);
+  return {
+    id: `sweep-${index}`,
+    title: `Sweep: ${sweep.label}`,
+    content: [
+      ...introduction(sweep),
+      ...curveCharts(curvesOf(severalRates(curves)), theme),
+      ...cellBars(singles.flatMap(({ points }) => points.map(({ summary }) => summary))),
+      namedTable(sweep),
+      dataTable(figureTable(sweep)),
+    ],
+  };
+}
+
+/** Cells of curves that have more than one point. */
+function severalRates(curves: readonly SweepCurve[]): readonly CellSummary[] {
+  return curves
+    .filter(({ points }) => points.length > 1)
+    .flatMap(({ points }) => points.map(({ summary }) => summary));
+}
+
+/** Charts against the dirty rate, on a scale to be chosen. */
+function curveCharts(curves: readonly SweepCurve[], theme: ThemeWatch): readonly HTMLElement[] {
+  if (curves.length === 0) {
+    return [];
+  }
   const room = element("div", {});
   const draw = (scale: "linear" | "logarithmic") => {
-    const curves = curvesOf(sweep.cells);
     room.replaceChildren(
       ...MEASURES.map((measure) => measureChart(curves, { measure, scale }, theme)),
     );
@@ -52,17 +78,7 @@ export function sweepSection(sweep: ReportSweep, index: number, theme: ThemeWatc
     (value) => draw(value === "linear" ? "linear" : "logarithmic"),
   );
   draw("logarithmic");
-  return {
-    id: `sweep-${index}`,
-    title: `Sweep: ${sweep.label}`,
-    content: [
-      ...introduction(sweep),
-      label,
-      room,
-      namedTable(sweep),
-      dataTable(figureTable(sweep)),
-    ],
-  };
+  return [label, room];
 }
 
 function introduction({ conditions, rounds, runsLeft, cells }: ReportSweep) {
@@ -195,11 +211,4 @@ function figureTable({ cells }: ReportSweep) {
           ]),
     ]),
   };
-}
-
-function tellInterval(
-  { median, low, high }: MedianInterval,
-  format: (value: number) => string,
-): string {
-  return low === high ? format(median) : `${format(median)} (${format(low)} – ${format(high)})`;
 }

@@ -9,6 +9,7 @@ import { plainHeadCodec } from "../../support/head-codec.ts";
 import type { Random } from "../../support/splitmix32.ts";
 import { checkError, readAndCompare } from "../codec.fuzz.ts";
 import { describe, describedBodies } from "../describe.fuzz.ts";
+import { contentsTarget, digestTarget } from "./contents.ts";
 import { readLegacyDamaged } from "./legacy.ts";
 import { legacySeeds, streamSeeds } from "./seeds.ts";
 
@@ -34,6 +35,8 @@ export function fuzzTargets(): readonly FuzzTarget[] {
     { name: "legacy", seeds: legacySeeds(), read: readLegacyDamaged },
     ...bodyTargets(),
     policyTarget(),
+    digestTarget(),
+    contentsTarget(),
     headTarget("native", loadNativeEngine()),
     headTarget("wasm", loadWasmEngine()),
   ];
