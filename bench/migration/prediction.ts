@@ -130,7 +130,7 @@ function conclude(results: readonly ContestantResult[]): readonly string[] {
     `${results.length} migrations, median absolute error of`,
     `  total time ${medianOf("totalErrorPercent").toFixed(1)} % (goal: ${GOAL.totalPercent} %)`,
     `  downtime ${medianOf("downtimeErrorPercent").toFixed(1)} % (goal: ${GOAL.downtimePercent} %)`,
-    `whether it converges was said rightly of ${right.length}: ` +
+    `whether it converges was said rightly ${right.length} times: ` +
       `${rightPercent.toFixed(0)} % (goal: ${GOAL.verdictPercent} %)`,
   ];
 }
